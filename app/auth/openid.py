@@ -5,7 +5,7 @@ PyJWT checks the signature, times, issuer and audience; here are the rules of Op
 """
 
 import secrets
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import jwt
@@ -24,6 +24,7 @@ DONE = "/console/sign-in/done"
 
 Jwk = dict[str, object]
 Claims = dict[str, object]
+Shape = TypeVar("Shape")
 
 
 class OidcError(PayflowError):
@@ -56,12 +57,17 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     began_at_s: float
 
 
+def decoded(body: bytes, shape: type[Shape], failure: str) -> Shape:
+    """Return what the provider says in JSON. Raises OidcError, which begins with `failure`."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OidcError(f"{failure}: {error}") from error
+
+
 def provider_in(body: bytes, issuer: str) -> Provider:
     """Return what a discovery document says of `issuer`. Raises OidcError."""
-    try:
-        found = msgspec.json.decode(body, type=Provider)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OidcError(f"the openid-configuration of {issuer} is of no use: {error}") from error
+    found = decoded(body, Provider, f"the openid-configuration of {issuer} is of no use")
     if found.issuer != issuer:
         raise OidcError(f"the openid-configuration is of another issuer than {issuer}")
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
@@ -85,10 +91,7 @@ def _is_private(url: str, issuer: str) -> bool:
 
 def keys_in(body: bytes) -> list[Jwk]:
     """Return all keys of a JWKS that are objects, of whatever kind. Raises OidcError."""
-    try:
-        found = msgspec.json.decode(body, type=_Jwks)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OidcError(f"the JWKS of the provider is of no use: {error}") from error
+    found = decoded(body, _Jwks, "the JWKS of the provider is of no use")
     return [each for each in found.keys if isinstance(each, dict)]
 
 

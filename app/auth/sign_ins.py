@@ -20,7 +20,7 @@ SIGN_IN_SECONDS = 600
 """How long somebody may be at the provider."""
 WANTED_CHARS_MAX = 500
 STATE_CHARS_MAX = 4_000
-DRAWN_BYTES = 32
+DRAWN_BYTES, DRAWN_CHARS = 32, 43
 FINISHED_MAX = 10_000
 """Only who has a code of the provider adds one; a code counts once at the provider too."""
 
@@ -52,7 +52,7 @@ class SignIns:
 
     def begin(self, browser: str, wanted: str) -> tuple[str, SignIn]:
         """Return the state for the provider, and the sign-in that it holds."""
-        nonce, verifier = (secrets.token_urlsafe(DRAWN_BYTES) for _ in range(2))
+        nonce, verifier = _drawn(), _drawn()
         begun = SignIn(
             browser=browser,
             nonce=nonce,
@@ -84,7 +84,7 @@ class SignIns:
 
 def browser_id(said: str) -> str:
     """Return the id that a browser has, or a new one: its tabs share it, and none ends another."""
-    is_drawn = len(said) == len(_drawn()) and said.isascii() and said.isprintable()
+    is_drawn = len(said) == DRAWN_CHARS and said.isascii() and said.isprintable()
     return said if is_drawn else _drawn()
 
 

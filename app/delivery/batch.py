@@ -101,7 +101,8 @@ class Batch:
         """Return whether another record has applied what `mark` stands for; it is put again."""
         table = self.agent.table
         known = self.marks.get(mark) or (table and self.runtime.read(table, *mark))
-        self.marks |= {mark: known} if known else {}
+        if known:
+            self.marks[mark] = known
         return bool(known) and known != row.mark_of(record)
 
     def pass_by(self, record: Record, at: Place, before: Row[object]) -> None:
@@ -131,10 +132,9 @@ class Batch:
         """Return the staged rows as bytes, by partition and key."""
         rows: dict[int, dict[bytes, bytes]] = {}
         # A mark without its row does no harm in a changelog; a row without its mark does.
-        for (partition, key), mark in self.marks.items():
-            rows.setdefault(partition, {})[key] = mark
-        for (partition, key), staged in self.rows.items():
-            rows.setdefault(partition, {})[key] = row.encode_row(staged)
+        staged = self.marks | {at: row.encode_row(each) for at, each in self.rows.items()}
+        for (partition, key), body in staged.items():
+            rows.setdefault(partition, {})[key] = body
         return rows
 
     def outbox_entry(

@@ -152,18 +152,23 @@ class Site:
 @pytest.fixture
 async def openid_site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site:
     """A console that knows one operator by their e-mail address."""
-    operators.first_start(tmp_path)
-    operators.add(tmp_path, ODA, "operator")
     provider = Provider()
     served = await aiohttp_server(provider.app())
     provider.url = str(served.make_url("")).rstrip("/")
+    client = await aiohttp_client(console_of(provider.url, tmp_path))
+    return Site(client, provider, tmp_path)
+
+
+def console_of(issuer: str, folder: Path) -> web.Application:
+    """Return a console that asks `issuer`, and knows one operator by their e-mail address."""
+    operators.first_start(folder)
+    operators.add(folder, ODA, "operator")
     config = Config(
         service="console",
-        data_dir=str(tmp_path),
-        oidc_issuer=provider.url,
+        data_dir=str(folder),
+        oidc_issuer=issuer,
         oidc_client_id="payflow",
         oidc_client_secret=SECRET,
     )
     load_agents()
-    client = await aiohttp_client(make_api(FakeQueries(), Directory(), config))
-    return Site(client, provider, tmp_path)
+    return make_api(FakeQueries(), Directory(), config)

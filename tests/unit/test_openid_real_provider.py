@@ -17,16 +17,12 @@ from aiohttp.test_utils import TestClient, unused_port
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from app.auth import openid, operators
+from app.auth import openid
 from app.config import Config
 from app.console.api.access import AUTH
 from app.console.api.openid_provider import KEYS_AGAIN_SECONDS
-from app.console.server import make_api
-from app.registry import load_agents
-from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
 from tests.support.node_sdk import NODE, installed
-from tests.support.openid_site import ODA, SECRET
+from tests.support.openid_site import ODA, SECRET, console_of
 
 pytestmark = pytest.mark.slow
 
@@ -93,17 +89,7 @@ async def provider() -> AsyncIterator[RealProvider]:
 @pytest.fixture
 async def console(provider: RealProvider, tmp_path: Path, aiohttp_client: Any) -> TestClient:
     """A console that knows one operator by their e-mail address."""
-    operators.first_start(tmp_path)
-    operators.add(tmp_path, ODA, "operator")
-    config = Config(
-        service="console",
-        data_dir=str(tmp_path),
-        oidc_issuer=provider.url,
-        oidc_client_id="payflow",
-        oidc_client_secret=SECRET,
-    )
-    load_agents()
-    return await aiohttp_client(make_api(FakeQueries(), Directory(), config))
+    return await aiohttp_client(console_of(provider.url, tmp_path))
 
 
 async def returned(url: str, name: str) -> dict[str, str]:

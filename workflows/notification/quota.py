@@ -19,6 +19,11 @@ from workflows.shared.limits import (
 )
 from workflows.shared.message import Message
 
+MOST = {
+    "transaction": (TRANSACTION_ANSWERS_MAX, TRANSACTION_MESSAGES_MAX),
+    "customer": (CUSTOMER_ANSWERS_A_DAY_MAX, CUSTOMER_MESSAGES_A_DAY_MAX),
+}
+"""Of answers, and of all messages."""
 DAY_MS = 86_400_000
 RECIPIENT_CHARS = 32
 """Hex digits of a digest: enough that no two customers share a quota."""
@@ -35,8 +40,17 @@ def recipient_of(customer_id: str, transaction_id: str) -> str:
     return f"customer:{digest[:RECIPIENT_CHARS]}"
 
 
-def withheld(asked: RequestMessage, quota: str, most: int) -> NotificationWithheld:
-    """Return that a message is not sent, and which quota is used up."""
+def _over(
+    whose: str, asked: RequestMessage, messages: int, answers: int
+) -> NotificationWithheld | None:
+    """Return that a message is not sent, and which quota is used up; None: it is sent."""
+    answers_max, messages_max = MOST[whose]
+    if asked.is_answer and answers >= answers_max:
+        quota, most = f"{whose}_answers", answers_max
+    elif messages >= messages_max:
+        quota, most = f"{whose}_messages", messages_max
+    else:
+        return None
     return NotificationWithheld(
         transaction_id=asked.transaction_id,
         notification_id=asked.notification_id,
@@ -48,11 +62,7 @@ def withheld(asked: RequestMessage, quota: str, most: int) -> NotificationWithhe
 
 def of_transaction(asked: RequestMessage, messages: int, answers: int) -> Message:
     """Return `asked`, or that it is withheld from a transaction that has sent so many."""
-    if asked.is_answer and answers >= TRANSACTION_ANSWERS_MAX:
-        return withheld(asked, "transaction_answers", TRANSACTION_ANSWERS_MAX)
-    if messages >= TRANSACTION_MESSAGES_MAX:
-        return withheld(asked, "transaction_messages", TRANSACTION_MESSAGES_MAX)
-    return asked
+    return _over("transaction", asked, messages, answers) or asked
 
 
 # --- state ------------------------------------------------------------------
@@ -80,10 +90,9 @@ def decide(state: Recipient, received: Message, at_ms: int) -> tuple[Message, ..
     if not isinstance(received, RequestMessage):
         return ()
     today = _at(state, at_ms)
-    if received.is_answer and today.answers >= CUSTOMER_ANSWERS_A_DAY_MAX:
-        return (withheld(received, "customer_answers", CUSTOMER_ANSWERS_A_DAY_MAX),)
-    if today.messages >= CUSTOMER_MESSAGES_A_DAY_MAX:
-        return (withheld(received, "customer_messages", CUSTOMER_MESSAGES_A_DAY_MAX),)
+    over = _over("customer", received, today.messages, today.answers)
+    if over is not None:
+        return (over,)
     return (
         SendMessage(
             transaction_id=received.transaction_id,
@@ -110,7 +119,7 @@ def evolve(state: Recipient, message: Message, at_ms: int) -> Recipient:
     match message:
         case RequestMessage(is_answer=is_answer):
             today = _at(state, at_ms)
-            is_sent = isinstance(decide(state, message, at_ms)[0], SendMessage)
+            is_sent = _over("customer", message, today.messages, today.answers) is None
             return replace(
                 today,
                 messages=today.messages + is_sent,

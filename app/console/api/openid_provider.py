@@ -146,10 +146,8 @@ class OpenIdProvider:
         own = (self._config.oidc_client_id, self._config.oidc_client_secret)
         headers = {"Authorization": aiohttp.encode_basic_auth(*map(quote_plus, own))}
         body = await _ask("POST", provider.token_endpoint, data=asked, headers=headers)
-        try:
-            return msgspec.json.decode(body, type=TokenAnswer).id_token
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise OidcError(f"{provider.token_endpoint} gives no id token: {error}") from error
+        failure = f"{provider.token_endpoint} gives no id token"
+        return openid.decoded(body, TokenAnswer, failure).id_token
 
     async def _key(self, token: str) -> openid.jwt.PyJWK:
         for seconds_max in (KEYS_SECONDS_MAX, KEYS_AGAIN_SECONDS):

@@ -76,9 +76,9 @@ class Player:
 
     async def _wait_for_stock(self, receipts: list[CountedAs]) -> None:
         limit = time.monotonic() + STOCK_SECONDS_MAX
-        known = frozenset(each for receipt in receipts for each in receipt.names)
+        known = frozenset(each for receipt in receipts for each in receipt)
         counted = await self._counted(known)
-        while not all(receipt.names & counted for receipt in receipts):
+        while not all(receipt & counted for receipt in receipts):
             if time.monotonic() > limit:
                 raise LoadError(f"the stock did not arrive in {STOCK_SECONDS_MAX:.0f} s")
             await asyncio.sleep(0.3)

@@ -36,10 +36,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
 
 
-class CountedAs(msgspec.Struct, frozen=True, kw_only=True):
-    """The names by which a shelf may have counted one item, each with its SKU."""
-
-    names: frozenset[tuple[str, str]]
+CountedAs = frozenset[tuple[str, str]]
+"""The names by which a shelf may have counted one item, each with its SKU."""
 
 
 def counted_as(receipt: Receipt, answer: Mapping[str, object]) -> list[CountedAs]:
@@ -52,9 +50,7 @@ def counted_as(receipt: Receipt, answer: Mapping[str, object]) -> list[CountedAs
     for at, item in enumerate(receipt.items):
         own = ids[at] if isinstance(ids, list) and at < len(ids) else ""
         names = (own, joined(receipt.receipt_id, item.sku))
-        found.append(
-            CountedAs(names=frozenset((item.sku, f"receipt/{name}") for name in names if name))
-        )
+        found.append(frozenset((item.sku, f"receipt/{name}") for name in names if name))
     return found
 
 
