@@ -9,6 +9,7 @@ import msgspec
 
 from app.chaos.cause import NotMoving
 from app.chaos.instance import Site
+from app.wire.signing import read_headers
 
 POLL_SECONDS = 0.25
 
@@ -38,7 +39,8 @@ class Probe:
 
     async def _ask(self, session: aiohttp.ClientSession, service: str, pid: int, url: str) -> None:
         try:
-            async with session.get(f"{url}/totals") as answer:
+            headers = read_headers(self._site.supervisor.config, "/totals")
+            async with session.get(f"{url}/totals", headers=headers) as answer:
                 found = msgspec.json.decode(await answer.read(), type=Totals)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
             # A fault is in force: the last answer is used.

@@ -15,6 +15,7 @@ from app.kafka.messages import messages_of
 from app.operations.audit.chain import ChainHead
 from app.operations.audit.reader import Verdict
 from app.operations.audit.reader import verify as prove
+from app.wire.personal import masked_text
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 
@@ -42,7 +43,7 @@ def ls(
         {
             "at_ms": chain_head.time_ms,
             "act": type_name(type(message)),
-            **{name: getattr(message, name, "") for name in ("about", "who", "why")},
+            **{name: masked_text(getattr(message, name, "")) for name in ("about", "who", "why")},
             "id": chain_head.id,
         }
         for chain_head, message in sorted(emitted, key=lambda one: one[0].time_ms)

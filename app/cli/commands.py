@@ -141,8 +141,8 @@ _OWN: dict[str, Command | Group] = {
                 "List dead letters by service, cause and stack, with the status of each.",
             ),
             "show": Command(
-                "dead_letters:show",
-                "Show one dead letter: bytes, headers, cause, history, state, and its transaction.",
+                "dead_letter:show",
+                "Show one dead letter, masked: headers, cause, history, state, its transaction.",
             ),
             "redrive": Command(
                 "dead_letters:redrive",

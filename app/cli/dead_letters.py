@@ -12,7 +12,6 @@ from app.cli.dead_letter_output import (
     as_shown,
     dead_letters_table,
     groups_table,
-    transaction_around,
 )
 from app.cli.instance import (
     AsJson,
@@ -24,7 +23,6 @@ from app.cli.instance import (
     running_instance,
     this_user,
 )
-from app.cli.output import show_dead_letter
 from app.fraud.live.judge import open_rates
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit
@@ -33,7 +31,6 @@ from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
 from app.operations.dead_letters.status import DeadLetterFacts, State, groups, states
-from app.operations.search.record_view import read_record
 
 Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one dead letter.")]
 Offset = Annotated[int, typer.Argument(help="Where in it.")]
@@ -75,32 +72,6 @@ def ls(
     as_json(grouped) if as_json_too else out.print(groups_table(grouped))
 
 
-def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
-    """Show one dead letter: bytes, headers, cause, history, state, and its transaction."""
-    config = running_instance()
-    known = run(gather(config))
-    dead_letter = _one(known, topic, offset)
-    whole = run(read_record(config, topic, dead_letter.record.partition, offset))
-    around = transaction_around(config, dead_letter.correlation_id)
-    found = {
-        **msgspec.to_builtins(whole),
-        "state": states(known)[dead_letter.place],
-        "history": msgspec.to_builtins(dead_letter.history),
-        "dropped_because": known.discarded.get(dead_letter.place, ""),
-        "transaction": around,
-    }
-    if as_json_too:
-        as_json(found)
-        return
-    show_dead_letter(whole, out)
-    out.print(f"{'state':<20}{found['state']}", markup=False)
-    for earlier in dead_letter.history:
-        said = f"{earlier.at} {earlier.agent} {earlier.cause}: {earlier.detail}"
-        out.print(f"{'failed before':<20}{said}  ({earlier.place})", markup=False)
-    for event in around if isinstance(around, list) else [around]:
-        out.print(f"{'around it':<20}{event}", markup=False)
-
-
 def redrive(  # noqa: PLR0913  each is an option
     topic_of_dead_letter: Annotated[
         str, typer.Argument(help="A dead topic, for one dead letter.")
@@ -138,7 +109,7 @@ def redrive(  # noqa: PLR0913  each is an option
     )
     if choice == Choice() and not every:
         fail("say which dead letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
-    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=now_ms())
     _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
 
@@ -187,7 +158,7 @@ def edit(  # noqa: PLR0913  each is an option
     headers = {name: value for name, _, value in (part.partition("=") for part in set_header)}
     if not all(headers) or not all("=" in part for part in set_header):
         fail("--set-header needs name=value", 2)
-    action = Action(who=who or this_user(), why=why, at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, at_ms=now_ms())
     edited = Edit(body=body, headers=headers, force=force)
     event_id = run(_edit((topic, offset), edited, action))
     out.print(f"sent back as event {event_id}", markup=False)
@@ -197,7 +168,7 @@ async def _edit(at: tuple[str, int], edited: Edit, action: Action) -> str:
     config = running_instance()
     async with redriver(config) as sender:
         known = await sender.read_status()
-        dead_letter = _one(known, *at)
+        dead_letter = one_of(known, *at)
         _must_be_open(dead_letter, states(known))
         # A name on the command line proves nobody: what takes two people is done in the console.
         limit = EditLimit(
@@ -248,7 +219,7 @@ def discard(  # noqa: PLR0913  each is an option
         fail("say which dead letters: TOPIC OFFSET, or a filter such as --cause", 2)
     if not why.strip():
         fail("--reason is empty: say why these dead letters need no handling", 2)
-    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=now_ms())
     out.print(f"{run(_drop(choice, action))} discarded", markup=False)
 
 
@@ -265,7 +236,8 @@ async def _drop(choice: Choice, action: Action) -> int:
         return len(dead_letters)
 
 
-def _one(known: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
+def one_of(known: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
+    """Return the dead letter that the command names. Raises DeadLetterError."""
     place = _place(topic, offset)
     found = [dead_letter for dead_letter in known.dead_letters if dead_letter.place == place]
     if not found:
@@ -296,5 +268,6 @@ def _time(text: str) -> int:
     return round(moment.timestamp() * 1_000)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the wall clock, in milliseconds."""
     return time.time_ns() // 1_000_000

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import typer
+from msgspec import to_builtins
 from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
@@ -14,14 +15,16 @@ from app.cli.fraud_rescore import moment
 from app.cli.instance import AsJson, as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
 from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases, with_version
+from app.fraud.analysis.masking import without_people
 from app.kafka.messages import messages_of, publish
+from app.wire.personal import MASK, masked, masked_text
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book, CompiledRule, Rule, read_rule
+from workflows.fraud.rulebook import Book, CompiledRule, Rule, Snooze, read_rule
 from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 
@@ -33,12 +36,12 @@ def cases(*, as_json_too: AsJson = False) -> None:
     """List the open cases, the highest score first."""
     found = run(open_cases(running_instance()))
     if as_json_too:
-        as_json(found)
+        as_json([masked(to_builtins(each), type(each)) for each in found])
         return
     table = Table("transaction", "case", "score", "reasons")
     for case in found:
         # Reasons come from outside: as Text, so that markup in them is not rendered.
-        said = Text("\n".join(case.reasons))
+        said = Text("\n".join(map(masked_text, case.reasons)))
         table.add_row(Text(case.transaction_id), case.case, f"{case.score:.3f}", said)
     out.print(table)
 
@@ -78,9 +81,9 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
         as_json(
             {
                 "revision": book.revision,
-                "rules": [each.rule for each in book.rules.values()],
-                "lists": {name: sorted(values) for name, values in book.lists.items()},
-                "snoozes": list(book.snoozes.values()),
+                "rules": [_shown(each.rule) for each in book.rules.values()],
+                "lists": {name: len(values) for name, values in book.lists.items()},
+                "snoozes": [masked(to_builtins(each), Snooze) for each in book.snoozes.values()],
             }
         )
         return
@@ -90,6 +93,10 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
         known = (str(rule.version), rule.state, rule.outcome, str(rule.priority))
         table.add_row(rule.rule_id, *known, Text(rule.description))
     out.print(table)
+
+
+def _shown(rule: Rule) -> dict[str, object]:
+    return to_builtins(rule) | {"when": without_people(rule.when, lambda _: MASK)}
 
 
 def put_rule(file: Path, by: By, note: Note = "") -> None:

@@ -1,5 +1,6 @@
 """`payflow tables`: rows of every service, and the workers that hold them."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -39,8 +40,13 @@ def show(  # noqa: PLR0913  each is an option
     if as_json_too or key:
         as_json(found)
         return
-    for row in found["rows"]:
+    show_page(found["rows"], found["next"])
+
+
+def show_page(rows: Iterable[Mapping[str, object]], following: str | None) -> None:
+    """Print a page of rows, each on a line."""
+    for row in rows:
         state = json_bytes(row["state"]).decode()
         out.print(f"{row['key']}  {state[:200]}", markup=False)
-    if found["next"]:
-        out.print(f"... more: --after {found['next']}", markup=False)
+    if following:
+        out.print(f"... more: --after {following}", markup=False)

@@ -30,7 +30,7 @@ from app.console.api.quotas import HOLDINGS, Holdings, quotas_of
 from app.console.api.routes import ROUTES
 from app.console.api.searches import add_searches
 from app.console.api.settlement import SETTLEMENT, NightlySettlement
-from app.console.api.tables import STAND_INS, StandIns
+from app.console.api.stand_ins import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
 from app.entrypoints.requests import load_entrypoints

@@ -12,7 +12,7 @@ from app.delivery import row
 from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import BatchResult, Place, Runtime
-from app.wire import codecs
+from app.wire import codecs, personal
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from app.wire.records import (
     Outgoing,
@@ -202,7 +202,7 @@ class Batch:
         self.handled.dead_letters.append(
             {
                 "cause": cause,
-                "detail": detail[:300],
+                "detail": personal.masked_detail(detail)[:300],
                 "origin": record.origin,
                 "correlation_id": header(record, "ce_correlationid")[:128],
             }

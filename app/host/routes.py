@@ -1,7 +1,7 @@
 """The routes of an HTTP server, and who may use each; it serves nothing else."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -25,6 +25,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
+
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PORT = re.compile(r":\d+$")
+
+
+def is_called(request: web.BaseRequest, names: Collection[str]) -> bool:
+    """Return whether `Host` is one of `names`, or of this machine.
+
+    A page whose name leads here all of a sudden (DNS rebinding) still says its own.
+    """
+    name = _PORT.sub("", request.host)
+    return name in LOCAL_NAMES or name in names or name.strip("[]") in names
 
 
 class RouteError(DeclarationError):

@@ -15,6 +15,8 @@ class Layout(msgspec.Struct):
     """
 
     personal: bool = False
+    opaque: bool = False
+    """Whether any JSON may lie there: its fields are declared nowhere."""
     names: set[str] = set()
     """The fields that are marked, here and below: those whose name says that they are personal."""
     fields: dict[str, "Layout | None"] | None = None
@@ -28,6 +30,11 @@ class Layout(msgspec.Struct):
     tag_field: str = ""
     tagged: dict[object, "Layout"] = {}
     """Of a union, the Struct by its tag."""
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether it is a dict of anything: a message, where it has the tag of one."""
+        return self.fields is None and self.members is not None and self.members.opaque
 
 
 @cache
@@ -47,6 +54,8 @@ def _layout(kind: inspect.Type, known: dict[type, Layout]) -> Layout | None:
             return _of_struct(kind, known)
         case inspect.UnionType(types=types):
             return _of_union(types, known)
+        case inspect.AnyType() | inspect.RawType():
+            return Layout(opaque=True)
         case _:
             return _of_collection(kind, known)
 

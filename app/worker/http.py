@@ -1,13 +1,15 @@
 """The small web server that every worker has: health, metrics, and the rows it holds.
 
 Rows are unmasked, so only processes of Payflow may read them: a request carries a token that needs
-the signing key. People use the console, which masks.
+the signing key, and names this server in `Host`. People use the console, which masks. What watches
+processes needs neither for `/livez`, `/readyz` and `/metrics`, which name nobody.
 """
 
 import asyncio
 import errno
 from typing import Protocol
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -15,7 +17,7 @@ from app.config import Config, ConfigError
 from app.host.exit import hard_stop
 from app.host.incoming import LimitedSite, readable, runner_of
 from app.host.processes import url_of
-from app.host.routes import Audience, Handler, Route, serve_routes
+from app.host.routes import Audience, Handler, Route, is_called, serve_routes
 from app.wire.envelope import Envelope
 from app.wire.json_output import json_bytes
 from app.wire.known_secrets import check_secrets
@@ -26,6 +28,16 @@ from workflows.shared.message import Message
 SHUTDOWN_SECONDS = 0.5
 LIMIT_MAX = 1_000
 """Rows of one page."""
+ROWS_BYTES_MAX = 4_000_000
+"""Keys and bodies of a page, but for the rows of its last key: a row may be longer than that."""
+
+
+class RowPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows in key order."""
+
+    rows: list[dict[str, object]]
+    next: str | None = None
+    """The last key, where the page has ended for its bytes: there may be more."""
 
 
 class LocalQueries(Protocol):
@@ -41,7 +53,7 @@ class LocalQueries(Protocol):
         """Return the row, None when this worker has none; raises KeyError for no such table."""
         ...
 
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, object]]:
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> RowPage:
         """Return rows in key order; raises KeyError for no such table."""
         ...
 
@@ -158,8 +170,8 @@ _SERVED: tuple[tuple[str, Handler, Audience], ...] = (
     ("/livez", _livez, "machine"),
     ("/readyz", _readyz, "machine"),
     ("/metrics", _metrics, "machine"),
-    ("/totals", _totals, "machine"),
-    ("/tables", _tables, "machine"),
+    ("/totals", _totals, "worker"),
+    ("/tables", _tables, "worker"),
     ("/tables/{name}", _table, "worker"),
     ("/tables/{name}/{key}", _row, "worker"),
 )
@@ -168,15 +180,18 @@ ROUTES = tuple(
     for path, handler, audience in _SERVED
     for method in ("GET", "HEAD")
 )
-_ROWS = {(route.method, route.path) for route in ROUTES if route.audience == "worker"}
+_OWN = {(route.method, route.path) for route in ROUTES if route.audience == "worker"}
 
 
 @web.middleware
 async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
-    rows = resource is not None and (request.method, resource.canonical) in _ROWS
-    token = request.headers.get(ROWS_PASS, "")
-    if rows and not is_rows_token(token, request.raw_path, request.app[CONFIG]):
+    if resource is None or (request.method, resource.canonical) not in _OWN:
+        return await handler(request)
+    config, token = request.app[CONFIG], request.headers.get(ROWS_PASS, "")
+    if not is_called(request, {config.host}):
+        return _json({"error": "this host name is not served here"}, 421)
+    if not is_rows_token(token, request.raw_path, config):
         return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
     return await handler(request)
 

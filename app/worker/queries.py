@@ -1,7 +1,8 @@
 """What a worker answers about itself: its rows, its partitions, whether it is ready."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import merge
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from app.wire.records import Outgoing
 from app.wire.signing import signed
 from app.worker.agent_producers import producer_of
 from app.worker.faust_app import PayflowApp
+from app.worker.http import ROWS_BYTES_MAX, RowPage
 from app.worker.runner import Runner
 from app.worker.store import Store
 from workflows.shared.message import Message
@@ -69,14 +71,24 @@ class LocalQueries:
                 return _shown(agent, partition, key.encode(), body)
         return None
 
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, object]]:
-        """Return up to `limit` rows in key order whose key starts with `prefix`, after `after`."""
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> RowPage:
+        """Return up to `limit` rows in key order whose key starts with `prefix`, after `after`.
+
+        They may be fewer for their bytes: then the page says where it has ended.
+        """
         agent, store = self._kept[table]
+        begin = prefix.encode(), after.encode()
         found: list[dict[str, object]] = []
-        for partition in store.open_partitions():
-            found += _page(agent, store, partition, prefix.encode(), limit, after.encode())
-        found.sort(key=lambda shown: (shown["key"], shown["partition"]))
-        return found[:limit]
+        bytes_taken, last = 0, b""
+        parts = (_rows(store, partition, *begin) for partition in store.open_partitions())
+        for key, partition, body in merge(*parts):
+            if len(found) >= limit:
+                break
+            if bytes_taken > ROWS_BYTES_MAX and key != last:
+                return RowPage(rows=found, next=last.decode(errors="replace"))
+            found.append(_shown(agent, partition, key, body))
+            bytes_taken, last = bytes_taken + len(key) + len(body), key
+        return RowPage(rows=found)
 
     async def publish(self, message: Message, envelope: Envelope) -> None:
         """Produce `message` on its topic; return when the broker has acknowledged it."""
@@ -110,19 +122,15 @@ class LocalQueries:
         }
 
 
-def _page(  # noqa: PLR0913  where to read and how far
-    agent: Agent, store: Store, partition: int, prefix: bytes, limit: int, after: bytes
-) -> list[dict[str, object]]:
-    page: list[dict[str, object]] = []
+def _rows(
+    store: Store, partition: int, prefix: bytes, after: bytes
+) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield key, partition and body of the rows of one partition in key order."""
     for key, body in store.scan(partition, max(prefix, after)):
         if not key.startswith(prefix):
-            break
-        if key == after:
-            continue
-        page.append(_shown(agent, partition, key, body))
-        if len(page) >= limit:
-            break
-    return page
+            return
+        if key != after:
+            yield key, partition, body
 
 
 def _shown(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, object]:

@@ -131,7 +131,7 @@ async def test_its_transaction_has_a_page_with_a_timeline(client: TestClient, wo
     found = await (await client.get(f"/transactions/{top_up_id}")).json()
 
     assert f"Giftcard {top_up_id}" in page
-    assert "25.00 GBP on card blocked-1, requested" in page
+    assert "25.00 GBP on card ***, requested" in page
     assert "Waterfall of 10 events" in page
     assert "credit refused" in page
     assert "payflow giftcard show" in page
@@ -274,7 +274,7 @@ async def test_trace_prints_it(
     trace.show(await (await client.get(f"/transactions/{top_up_id}")).json())
 
     said = capsys.readouterr().out
-    assert "cancelled: 25.00 GBP on card blocked-1, requested" in said
+    assert "cancelled: 25.00 GBP on card ***, requested" in said
     assert "because of credit refused" in said
     assert "✗ giftcard.credit refused" in said
 

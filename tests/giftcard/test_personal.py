@@ -131,9 +131,14 @@ async def test_it_is_masked_in_what_the_command_line_prints(
             True,
             id="by its envelope",
         ),
-        pytest.param(record(json.dumps(BODY).encode()), True, id="of no known type"),
+        pytest.param(record(json.dumps(BODY).encode()), False, id="of no known type"),
         pytest.param(
-            record(json.dumps({"many": [{"body": BODY}]}).encode()), True, id="in the depth"
+            record(
+                json.dumps({"many": [{"body": BODY}], "wrapping": WRAPPING}).encode(),
+                ("ce_type", TYPE.encode()),
+            ),
+            True,
+            id="in the depth",
         ),
         pytest.param(
             record(

@@ -129,9 +129,9 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     dead_letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of a consumer", log
     )[0]
-    shown_dead_letter = payflow(
-        tmp_path, "dead", "show", dead_letter["topic"], str(dead_letter["offset"])
-    )
+    place = dead_letter["topic"], str(dead_letter["offset"])
+    masked_dead_letter = payflow(tmp_path, "dead", "show", *place)
+    shown_dead_letter = payflow(tmp_path, "dead", "show", *place, "--reveal", "--reason", "a test")
     known = [knows(tmp_path / "demo", up, each) for each in (orders[0]["key"], aborted)]
 
     assert demo.wait(300) == 0, log.read_text()[-3000:]
@@ -170,6 +170,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
         == verified["balances"]["double_charges"]
     )
     assert poisoned.hex() == shown_dead_letter["hexadecimal"]
+    assert "" == masked_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
     # Whoever dead-lettered the poison had read past the aborted order.
     assert [(200, 1), (404, 0)] == known

@@ -39,8 +39,11 @@ def is_marked(kind: Any) -> bool:
 
 
 def filled(kind: Any, *, personal: bool = False) -> Any:
-    """Return a plain value of `kind`: texts are PERSON where they are personal, OPEN elsewhere."""
-    if is_marked(kind):
+    """Return a plain value of `kind`: texts are PERSON where they are personal, OPEN elsewhere.
+
+    What is declared nowhere may be personal.
+    """
+    if is_marked(kind) or kind is Any:
         personal = True
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Annotated, Union, types.UnionType):
@@ -104,10 +107,23 @@ def test_a_field_of_a_personal_name_is_marked_wherever_it_is_declared() -> None:
 
 
 def test_a_key_that_is_a_person_is_known_by_the_field_that_it_is() -> None:
-    """Only the first version of the fraud check was keyed so."""
-    assert ["payflow.fraud.check_payment.v1"] == [
-        name for name in MESSAGES if is_keyed_by_person(name)
+    """What is asked of an entity lies under it, and so does what is said of one."""
+    assert {
+        "payflow.fraud.check_payment.v1",
+        "payflow.fraud.check_entity.v1",
+        "payflow.fraud.note_decline.v1",
+        "payflow.fraud.label_entity.v1",
+        "payflow.fraud.rule_snoozed.v1",
+    } == {name for name in MESSAGES if is_keyed_by_person(name)}
+
+
+def test_a_key_of_no_type_is_one_of_its_topic() -> None:
+    """A record without an envelope, or one that lies about it, also where it is dead-lettered."""
+    topics = ("fraud.checks", "fraud.checks.fraud.dead", "fraud.rules", "orders", "nosuch", "")
+    assert [True, True, True, False, False, False] == [
+        is_keyed_by_person("payflow.order.placed.v1", each) for each in topics
     ]
+    assert not is_keyed_by_person("payflow.fraud.rule_put.v1", "fraud.rules")
 
 
 class Buyer(msgspec.Struct, frozen=True, kw_only=True, rename={"nick": "n"}):
@@ -167,7 +183,7 @@ BASKET = Basket(
     pair=(1, PERSON),
     place=Place(),
     listed=(PERSON,),
-    free={"size": OPEN},
+    free={"size": PERSON},
 )
 
 

@@ -182,12 +182,14 @@ async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
 async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
     """An expression that has no answer is an error; of what is not found nothing is said."""
     records = [
-        FakeRecord("t", 0, 0, value=b'{"a":1}'),
+        FakeRecord("t", 0, 0, value=b'{"total_minor":1,"type":"payflow.order.placed.v1"}'),
         FakeRecord("t", 0, 1),
         FakeRecord("t", 0, 2, value=b"?"),
     ]
     topic = ({0: records}, {0: 3})
-    found = await events(fake(topic, [5]), topic, ScanRequest(wanted=parse([], "body.a == 1")))
+    found = await events(
+        fake(topic, [5]), topic, ScanRequest(wanted=parse([], "body.total_minor == 1"))
+    )
 
     done = found[-1]
     assert [(0, 0)] == at(found)

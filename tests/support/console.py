@@ -15,7 +15,7 @@ from app.kafka.producer import partition_of
 from app.registry import load_agents
 from app.wire.envelope import Envelope
 from app.worker.discovery import Directory, Worker
-from app.worker.http import make_site
+from app.worker.http import RowPage, make_site
 from tables import declared
 from tests.support.clients import as_client, client_key
 from workflows.shared.message import Message
@@ -44,13 +44,13 @@ class FakeQueries:
     def get(self, table: str, key: str) -> dict[str, Any] | None:
         return self.rows.get((table, key))
 
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> RowPage:
         found = (
             row
             for (name, key), row in sorted(self.rows.items())
             if name == table and key.startswith(prefix) and key > after
         )
-        return [row for row, _ in zip(found, range(limit), strict=False)]
+        return RowPage(rows=[row for row, _ in zip(found, range(limit), strict=False)])
 
     def partitions(self) -> dict[str, list[int]]:
         return {name: list(range(CONFIG.partitions)) for name in declared}

@@ -98,7 +98,11 @@ def test_a_record_is_found_by_its_amount() -> None:
     """And not one of as many minor units of another currency."""
     query = parse(["amount:1,250 JPY"])
     yen, pence = (
-        FakeRecord("payments", 0, 0, value=b'{"amount_minor":1250,"currency":"%b"}' % currency)
+        FakeRecord(
+            *("payments", 0, 0),
+            value=b'{"amount_minor":1250,"currency":"%b"}' % currency,
+            headers=(("ce_type", b"payflow.payment.completed.v1"),),
+        )
         for currency in (b"JPY", b"GBP")
     )
 

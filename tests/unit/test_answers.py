@@ -29,6 +29,9 @@ TARGETS = {
     "/fraud/cases": ("/fraud/cases?state=all",),
     "/fraud/rules": ("/fraud/rules", "/fraud/rules?hits=1"),
     "/groups/{name}": (f"/groups/{GROUP.name}",),
+    "/operators/dead-letters/reveal/{topic}/{partition}/{offset}": (
+        "/operators/dead-letters/reveal/orders.order.dead/0/0?why=a+test",
+    ),
     "/operators/reveal/{order_id}": ("/operators/reveal/o1?why=a+test",),
     "/topics": ("/topics?internal=1",),
     "/topics/{name}": (f"/topics/{TOPIC}",),

@@ -6,11 +6,13 @@ import pytest
 from app.operations.dead_letters.editing import diff, editable, restored
 from app.operations.dead_letters.redrive import DeadLetterError
 
+PLACED = "payflow.order.placed.v1"
 BODY = msgspec.json.encode(
     {
-        "reason": 7,
+        "currency": 7,
         "customer_id": "ann",
-        "note": "of customer:ann",
+        "country": "of customer:ann",
+        "surname": "ann",
         "lines": [{"payment_method": "pm_1", "sku": "tea"}],
     }
 )
@@ -18,41 +20,41 @@ BODY = msgspec.json.encode(
 
 def test_what_stays_masked_stays_what_it_was():
     """Fields, texts that name somebody, and what lies deep; the rest is as it was written."""
-    shown = editable(BODY, "")
+    shown = editable(BODY, PLACED)
     edited = shown.replace("7", '"late"')
-    back = msgspec.json.decode(restored(BODY, edited, ""))
+    back = msgspec.json.decode(restored(BODY, edited, PLACED))
 
     assert "ann" not in shown
     assert "pm_1" not in shown
-    assert {**msgspec.json.decode(BODY), "reason": "late"} == back
+    assert {**msgspec.json.decode(BODY), "currency": "late"} == back
 
 
 def test_what_is_written_anew_is_taken():
     """A person may be put in the place of another."""
-    edited = editable(BODY, "").replace('"customer_id": "***"', '"customer_id": "bob"')
+    edited = editable(BODY, PLACED).replace('"customer_id": "***"', '"customer_id": "bob"')
 
-    assert "bob" == msgspec.json.decode(restored(BODY, edited, ""))["customer_id"]
+    assert "bob" == msgspec.json.decode(restored(BODY, edited, PLACED))["customer_id"]
 
 
 @pytest.mark.parametrize(
     "edited",
     [
-        '{"reason": "***"}',
+        '{"currency": "***"}',
         '{"lines": [{"sku": "***"}]}',
         '{"lines": [{}, {"payment_method": "***"}]}',
         '{"other": {"customer_id": "***"}}',
-        '{"reason": "***"',
+        '{"currency": "***"',
     ],
 )
 def test_a_mask_that_hides_nothing_is_refused(edited: str):
     """Or stars would be produced as a value."""
     with pytest.raises(DeadLetterError, match=r"\*\*\*"):
-        restored(BODY, edited, "")
+        restored(BODY, edited, PLACED)
 
 
-def test_what_is_no_json_is_edited_as_it_is():
-    """Its mask cannot be put back."""
-    assert "" == editable(b"{", "")
+def test_what_is_of_no_type_is_written_anew():
+    """Nothing of it is shown, and its mask cannot be put back."""
+    assert "" == editable(b"{", PLACED) == editable(BODY, "") == editable(BODY, "nosuch")
     assert b"{}" == restored(b"{", "{}", "")
     with pytest.raises(DeadLetterError, match="JSON"):
         restored(b"{customer_id ann", '{"customer_id": "***"}', "")
@@ -60,9 +62,9 @@ def test_what_is_no_json_is_edited_as_it_is():
 
 def test_the_difference_shows_nobody():
     """Also where a person was changed."""
-    lines = diff(BODY, BODY.replace(b"ann", b"bob").replace(b":7", b":8"), "")
+    lines = diff(BODY, BODY.replace(b"ann", b"bob").replace(b":7", b":8"), PLACED)
 
-    assert ['-  "reason": 7,', '+  "reason": 8,'] == [
+    assert ['-  "currency": 7,', '+  "currency": 8,'] == [
         line for line in lines if line.startswith(("-", "+"))
     ]
     assert "bob" not in "".join(lines)

@@ -14,7 +14,7 @@ from app.cli.topic_output import line_of
 from app.console.pages.tables import pretty
 from app.operations.dead_letters.editing import diff, editable
 from app.operations.search.line_diff import LINES_SHOWN_MAX, differing
-from app.operations.search.masked_record import TEXT_BYTES_MAX, MaskedRecord, preview
+from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import parse
 from app.operations.search.record_view import BODY_BYTES_SHOWN_MAX, RecordView, view_of
 from app.operations.search.row_history import changed
@@ -62,7 +62,7 @@ def test_a_hostile_body_is_shown_in_short(body: bytes):
     edited = body[: len(body) // 2]
 
     check(view_of(masked))
-    assert len(preview(body)) <= 4 * TEXT_BYTES_MAX
+    assert len(masked.text) <= VIEW_BYTES_MAX
     assert len(diff(body, edited, "")) <= LINES_SHOWN_MAX + 1
     assert len(editable(body, "")) <= 10 * len(body)
 

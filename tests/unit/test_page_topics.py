@@ -257,7 +257,8 @@ async def test_a_file_holds_no_formulas(client: TestClient) -> None:
     assert 'attachment; filename="orders.csv"' == answer.headers["Content-Disposition"]
     assert "body" == envelope[-1]
     assert 5 == len(rows)
-    assert ('\'=1+"x"', "'=cmd|' /C calc'!A0") == (rows[2][3], rows[2][-1])
+    assert '\'=1+"x"' == rows[2][3]
+    assert rows[2][-1].startswith("*** (18 bytes")
     assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@\t\r\n")]
 
 

@@ -120,7 +120,7 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
 ) -> None:
     """Its order counts as in motion meanwhile: the service consumes the redrive topic."""
     payment = load_agents()["payment"]
-    record = as_read(sent_back(FIRST, 0), 0)
+    record = as_read(sent_back(dead_lettered(as_read(emitted(placed()), 7)), 0), 0)
     consistent_cut = ConsistentCut(
         sources=sources_of([ORDER]),
         consumed={"payment": frozenset(consumed_topics(payment))},

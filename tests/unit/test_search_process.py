@@ -18,8 +18,8 @@ from tests.support.programs.search_lists import LONG_AT, RECORDS, TOPIC
 pytest.importorskip("cel")
 
 PROGRAM = "tests.support.programs.search_lists"
-SQUARE = "body.n.all(x, body.n.all(y, x + y >= 0))"
-"""Of a list of three thousand: nine million steps."""
+SQUARE = "body.lines.all(x, body.lines.all(y, x.quantity + y.quantity >= 0))"
+"""Of three thousand lines: nine million steps."""
 
 
 class Started:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from workflows.shared.limits import MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import NamesPeople
 
 
 class RefundCaseDecidedByOperator(
@@ -17,7 +18,7 @@ class RefundCaseDecidedByOperator(
     event_id: Name
     refund_key: Name
     decision: Literal["retry", "settled"]
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
 
 
 class CaptureCaseDecidedByOperator(
@@ -30,7 +31,7 @@ class CaptureCaseDecidedByOperator(
     why: Text
     event_id: Name
     decision: Literal["retry", "written_off"]
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
 
 
 class DisputeAnsweredByOperator(

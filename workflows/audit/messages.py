@@ -11,7 +11,7 @@ from workflows.audit.dead_letter_actions import DeadLetterAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
-from workflows.shared.personal import NamesPeople
+from workflows.shared.personal import NamesPeople, Personal
 
 About = Annotated[str, Meta(min_length=1, max_length=140)]
 """A name with its kind before it."""
@@ -34,7 +34,7 @@ class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_
     state_before: NameIfAny
     version: int
     state: Name
-    rule: dict[str, Any]
+    rule: NamesPeople[dict[str, Any]]
 
 
 class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class RuleSnoozedByOperator(
     who: Name
     why: Text
     event_id: Name
-    entity: EntityKey
+    entity: Personal[EntityKey]
     until_ms: Milliseconds
 
 
@@ -113,7 +113,7 @@ class RefundGivenByOperator(
 class PersonalRevealed(
     Message, tag="payflow.audit.personal_revealed.v1", frozen=True, kw_only=True
 ):
-    """An operator asked to see personal fields in clear. `about`: the order."""
+    """An operator asked to see personal data in clear. `about`: the order, or a dead letter."""
 
     about: About
     who: Name

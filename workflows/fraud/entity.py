@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from workflows.fraud.entity_messages import Kind
+from workflows.shared.personal import NamesPeople, Personal
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -50,7 +51,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     declined: bool = False
     suspicious: bool = False
     """Far above what its customer usually pays."""
-    met: tuple[str, ...] = ()
+    met: NamesPeople[tuple[str, ...]] = ()
     """Tags of the other entities of the payment, each begun with its kind."""
 
 
@@ -66,8 +67,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Where an entity paid last, in degrees."""
 
     at_ms: int
-    latitude: float
-    longitude: float
+    latitude: Personal[float]
+    longitude: Personal[float]
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     """The earliest payment ever seen."""
     profile: Profile = Profile()
     place: Place | None = None
-    devices: tuple[str, ...] = ()
+    devices: NamesPeople[tuple[str, ...]] = ()
     """Tags of the devices it paid with, the newest last."""
     pending: tuple[tuple[str, int], ...] = ()
     """(tag, known as fraud at) of labels whose payment has not come."""

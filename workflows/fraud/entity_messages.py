@@ -11,7 +11,7 @@ from msgspec import Meta
 from workflows.payment.origin import Latitude, Longitude
 from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name
 from workflows.shared.message import Message
-from workflows.shared.personal import Personal
+from workflows.shared.personal import NamesPeople, Personal
 
 Kind = Literal["customer", "card", "terminal", "device", "address"]
 EntityKey = Annotated[str, Meta(min_length=3, max_length=140)]
@@ -57,15 +57,15 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
     """Answer with the history of this entity at the time of this payment, and add the payment."""
 
     transaction_id: Name = msgspec.field(name="order_id")
-    entity: EntityKey
+    entity: Personal[EntityKey]
     kind: Kind
     amount_minor: MinorDue
     at_ms: Milliseconds
-    met: tuple[Tag, ...] = ()
+    met: NamesPeople[tuple[Tag, ...]] = ()
     """Tags of the other entities."""
-    device: Tag = ""
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+    device: Personal[Tag] = ""
+    latitude: Personal[Latitude] | None = None
+    longitude: Personal[Longitude] | None = None
     wants: tuple[Aggregate, ...] = ()
     """The aggregates that the current rules read."""
 
@@ -74,18 +74,18 @@ class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_
     """A payment of this entity was declined."""
 
     transaction_id: Name = msgspec.field(name="order_id")
-    entity: EntityKey
+    entity: Personal[EntityKey]
     kind: Kind
     amount_minor: MinorDue
     at_ms: Milliseconds
-    met: tuple[Tag, ...] = ()
+    met: NamesPeople[tuple[Tag, ...]] = ()
 
 
 class LabelEntity(Message, tag="payflow.fraud.label_entity.v1", frozen=True, kw_only=True):
     """A payment of this entity is known, from `at_ms` on, to have been fraud, or not."""
 
     transaction_id: Name = msgspec.field(name="order_id")
-    entity: EntityKey
+    entity: Personal[EntityKey]
     kind: Kind
     fraud: bool
     at_ms: Milliseconds

@@ -8,7 +8,7 @@ from msgspec import Meta
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, Name, NameIfAny
 from workflows.shared.message import Message
-from workflows.shared.personal import NamesPeople
+from workflows.shared.personal import NamesPeople, Personal
 
 Version = Annotated[int, Meta(ge=0, le=1_000_000)]
 
@@ -17,7 +17,7 @@ class RulePut(Message, tag="payflow.fraud.rule_put.v1", frozen=True, kw_only=Tru
     """A rule as it is from now on: the whole of it, as JSON."""
 
     rule_id: Name
-    rule: dict[str, Any]
+    rule: NamesPeople[dict[str, Any]]
 
 
 class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class RuleSnoozed(Message, tag="payflow.fraud.rule_snoozed.v1", frozen=True, kw_
     """A rule is snoozed for one entity until `until_ms`."""
 
     rule_id: Name
-    entity: EntityKey
+    entity: Personal[EntityKey]
     until_ms: Milliseconds
     by: NameIfAny = ""
     version: Version = 0
@@ -48,7 +48,7 @@ class Snooze(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """`rule_id` says nothing about `entity` (`kind:id`) while it is before `until_ms`."""
 
     rule_id: str
-    entity: str
+    entity: Personal[str]
     until_ms: int
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from workflows.shared.limits import Name, NameIfAny, Quantity, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import NamesPeople
 
 OUT_OF_STOCK = "out_of_stock"
 TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
@@ -22,7 +23,7 @@ class ReceiveStock(Message, tag="payflow.stock.receive.v1", frozen=True, kw_only
     receipt_id: Name
     sku: Name
     quantity: Quantity
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
     """What its client calls it, where ids are per client. Versions before counted it by that."""
 
 
@@ -33,7 +34,7 @@ class AdjustStock(Message, tag="payflow.stock.adjust.v1", frozen=True, kw_only=T
     sku: Name
     delta: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
     reason: Text = ""
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
     """As that of a receipt."""
 
 

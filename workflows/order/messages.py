@@ -19,7 +19,7 @@ from workflows.shared.limits import (
     Text,
 )
 from workflows.shared.message import Message
-from workflows.shared.personal import Personal
+from workflows.shared.personal import NamesPeople, Personal
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     sku: Name
     quantity: Quantity
     amount_minor: MinorDue
-    description: Text = ""
+    description: NamesPeople[Text] = ""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     total_minor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_00)]
     payment_method: Personal[Name]
     ordered_at_ms: Milliseconds
-    reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    reference: NamesPeople[Annotated[str, msgspec.Meta(max_length=128)]] = ""
     origin: Origin = UNKNOWN
     capture: CaptureKind = "automatic"
     partial_shipment: bool = False

@@ -13,6 +13,7 @@ from workflows.payment import capture_messages as facts
 from workflows.payment import provider_capture_messages as provider
 from workflows.payment.charge import Bill, Charge
 from workflows.shared.message import Message
+from workflows.shared.personal import NamesPeople
 from workflows.shared.retry import Wait
 
 # --- state ------------------------------------------------------------------
@@ -38,7 +39,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """How often the provider was asked."""
     is_expiring: bool = False
     written_off: bool = False
-    reference: str = ""
+    reference: NamesPeople[str] = ""
     """What an operator wrote it off by."""
     authorized_emitted: bool = False
     voided_emitted: bool = False

@@ -7,7 +7,7 @@ import msgspec
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
-from workflows.shared.personal import Personal
+from workflows.shared.personal import NamesPeople, Personal
 
 CaptureKind = Literal["automatic", "at_shipment"]
 """When money is taken: with the charge, or when the carrier has the goods."""
@@ -68,7 +68,7 @@ class CaptureCaseDecided(
 
     transaction_id: Name = msgspec.field(name="order_id")
     decision: Literal["retry", "written_off"]
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
 
 
 class PaymentWrittenOff(Message, tag="payflow.payment.written_off.v1", frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class PaymentWrittenOff(Message, tag="payflow.payment.written_off.v1", frozen=Tr
     goods_minor: MinorDue
     charges_minor: Minor
     currency: Currency
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
 
 
 CaptureMessage = (

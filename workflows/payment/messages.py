@@ -10,7 +10,7 @@ from workflows.payment.dispute_messages import DisputeMessage, RefundKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
-from workflows.shared.personal import Personal
+from workflows.shared.personal import NamesPeople, Personal
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ class RefundCaseDecided(
     transaction_id: Name = msgspec.field(name="order_id")
     refund_key: Name
     decision: Literal["retry", "settled"]
-    reference: NameIfAny = ""
+    reference: NamesPeople[NameIfAny] = ""
     """Of `settled`: what to find the payment by, such as the id of a bank transfer."""
 
 

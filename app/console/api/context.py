@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -18,6 +18,7 @@ from yarl import URL
 
 from app.config import Config
 from app.console.api.problems import RETRY_AFTER, Problem, refused
+from app.console.api.table_rows import TablePage, TableRow, asked_after, merged
 from app.delivery.agent import Projection, registered
 from app.entrypoints.requests import Emission
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
@@ -27,7 +28,7 @@ from app.wire.envelope import Envelope, Undecodable
 from app.wire.http_answers import read_answer, session_of
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
-from app.worker.http import LocalQueries
+from app.worker.http import LocalQueries, RowPage
 from tables import declared
 from workflows.shared.journal import JournalEntry
 from workflows.shared.message import Message, type_name
@@ -46,21 +47,6 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 def now_ms() -> int:
     """Return the wall clock, in milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-class RowContext(TypedDict):
-    """The trace and baggage of the event behind a row."""
-
-    baggage: dict[str, str]
-
-
-class TableRow(TypedDict):
-    """One row as the worker that holds it answers, in plain values."""
-
-    key: str
-    partition: int
-    context: RowContext
-    state: dict[str, Any]
 
 
 class ApiContext:
@@ -190,15 +176,29 @@ class ApiContext:
         self, table: str, prefix: str = "", limit: int = 100, after: str = ""
     ) -> tuple[list[TableRow], bool]:
         """Return rows in key order from all workers, and whether some partitions were missing."""
+        found: list[TableRow] = []
+        missing = False
+        following: str | None = after
+        while following is not None and len(found) < limit:
+            page = await self.row_page(table, prefix, limit - len(found), following)
+            found += page.rows
+            missing = missing or page.partial
+            following = page.next
+        return found, missing
+
+    async def row_page(self, table: str, prefix: str, limit: int, after: str) -> TablePage:
+        """Return rows in key order from all workers, as many as they answer at once."""
         check_table(table)
         holders = self.directory.holders(table)
-        query = {"prefix": prefix, "limit": str(limit), "after": after}
-        answers = await self._ask(holders, f"/tables/{quote(table, safe='')}", query, partial=True)
-        rows = [row for answer in answers if answer is not None for row in answer]
-        rows.sort(key=lambda row: (row["key"], row["partition"]))
+        query = {"prefix": prefix, "limit": str(limit), "after": asked_after(after)}
+        path = f"/tables/{quote(table, safe='')}"
+        answers = await self._ask(holders, path, query, partial=True)
         held = {p for holder in holders for p in holder.partitions[table]}
-        missing = None in answers or len(held) < self.config.partitions
-        return rows[:limit], missing
+        return merged(
+            [msgspec.convert(answer, RowPage) for answer in answers if answer is not None],
+            limit,
+            partial=None in answers or len(held) < self.config.partitions,
+        )
 
     async def journal(
         self, transaction_id: str, limit: int = EVENTS_MAX

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from app.auth.operators import at_least
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import audit
 from app.console.api.context import CONTEXT
 from app.console.api.dead_letters import (
     DEAD_LETTERS,
@@ -15,20 +16,25 @@ from app.console.api.dead_letters import (
     RedriveProgress,
     choice_of,
     dead_letter_of,
+    place_of,
 )
-from app.console.api.operator_actions import RATES, WHY_MAX, operator_messages
+from app.console.api.operator_actions import RATES, WHY_MAX, operator_messages, reason_of
 from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.editing import diff, restored
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Redriver, redriver
+from app.operations.dead_letters.reveal import revealed
 from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
 from app.wire import codecs
 from app.wire.byte_limits import OPEN_BODY_BYTES_MAX
 from app.wire.envelope import Undecodable, from_headers
-from app.wire.personal import masked_text
+from app.wire.personal import masked_detail, masked_text
+
+SHOWN_BYTES_MAX = 100_000
+"""Of a body in clear."""
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
@@ -122,7 +128,7 @@ async def check(request: web.Request) -> JsonResponse[EditCheck]:
         codecs.decode(body, from_headers(headers), dead_letter.record.key)
         fails = ""
     except Undecodable as error:
-        fails = masked_text(str(error))
+        fails = masked_detail(str(error))
     edited = asked.body.encode()
     return json_response(
         {"diff": diff(dead_letter.record.value, edited, dead_letter.type), "fails": fails}
@@ -193,6 +199,35 @@ async def _currency(request: web.Request, dead_letter: DeadLetter) -> str:
     return operators.currency(state)
 
 
+class Bytes(TypedDict):
+    """A dead letter in clear: the first bytes of its key and body, and how long the body is."""
+
+    place: str
+    key: str
+    text: str
+    hexadecimal: str
+    bytes: int
+
+
+async def show_bytes(request: web.Request) -> JsonResponse[Bytes]:
+    """Return the body of a dead letter in clear, after auditing who asks, and why."""
+    why, place = reason_of(request), place_of(request)
+    known = await request.app[DEAD_LETTERS].known()
+    await audit(request, revealed(place, operator_of(request).name, why))
+    # Behind the audit: that there is none is an answer too.
+    dead_letter = dead_letter_of(known, place)
+    body = dead_letter.record.value or b""
+    return json_response(
+        {
+            "place": dead_letter.place,
+            "key": (dead_letter.record.key or b"")[:SHOWN_BYTES_MAX].decode(errors="replace"),
+            "text": body[:SHOWN_BYTES_MAX].decode(errors="backslashreplace"),
+            "hexadecimal": body[:SHOWN_BYTES_MAX].hex(),
+            "bytes": len(body),
+        }
+    )
+
+
 async def discard(request: web.Request) -> JsonResponse[Discarded]:
     """Discard dead letters with a reason; they stay on their topic."""
     asked = await read_body(request, ChoiceAsked)
@@ -207,5 +242,5 @@ async def discard(request: web.Request) -> JsonResponse[Discarded]:
         async with redriver(request.app[CONTEXT].config) as sender:
             await sender.discard(open_, _action(request, asked.reason, choice.text()))
     except DeadLetterError as error:
-        raise Problem(409, "Conflict", str(error)) from error
+        raise Problem(409, "Conflict", masked_text(str(error))) from error
     return json_response({"discarded": len(open_)}, 202)

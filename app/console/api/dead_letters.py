@@ -25,7 +25,7 @@ from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriv
 from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
 from app.operations.dead_letters.status import STATES, DeadLetterFacts, Group, State, groups, states
 from app.operations.search.masked_record import MaskedRecord
-from app.wire.personal import masked_text
+from app.wire.personal import masked_detail, masked_text
 from app.wire.records import header
 
 KNOWN_SECONDS = 2.0
@@ -62,7 +62,6 @@ class WholeDeadLetter(DeadLetterLine):
     headers: list[tuple[str, str]]
     text: str
     editable: str
-    hexadecimal: str
     history: tuple[Failure, ...]
     dropped_because: str
 
@@ -215,10 +214,10 @@ def _line(dead_letter: DeadLetter, state: State) -> DeadLetterLine:
         "agent": dead_letter.agent,
         "cause": dead_letter.cause,
         "stack": dead_letter.stack,
-        "detail": masked_text(header(dead_letter.record, "x-dead-detail")),
-        "type": dead_letter.type,
-        "key": MaskedRecord(dead_letter.record).key,
-        "correlation_id": dead_letter.correlation_id,
+        "detail": masked_detail(header(dead_letter.record, "x-dead-detail")),
+        "type": dead_letter.shown_type,
+        "key": dead_letter.shown_key,
+        "correlation_id": dead_letter.shown_correlation_id,
         "failures": len(dead_letter.history) + 1,
         "at_ms": dead_letter.at_ms,
     }
@@ -236,15 +235,9 @@ async def one(request: web.Request, place: str) -> WholeDeadLetter:
         "headers": query.pairs,
         "text": query.text,
         "editable": editable(dead_letter.record.value, dead_letter.type),
-        "hexadecimal": "" if not query.broken else _hexadecimal(query.text),
-        "history": dead_letter.history,
+        "history": dead_letter.shown_history,
         "dropped_because": known.discarded.get(dead_letter.place, ""),
     }
-
-
-def _hexadecimal(text: str) -> str:
-    # The bytes of the masked text, or they would reveal what the text hides.
-    return text.encode()[:512].hex(" ", 2)
 
 
 def dead_letter_of(known: DeadLetterFacts, place: str) -> DeadLetter:
@@ -259,10 +252,7 @@ async def preview(request: web.Request) -> BlastRadius:
     """Return what a redrive of the selected dead letters would touch."""
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))
-    radius = blast_radius(dead_letters, others)
-    keys = {masked_text(key): count for key, count in radius["busiest_keys"].items()}
-    radius["busiest_keys"] = keys
-    return radius
+    return blast_radius(dead_letters, others)
 
 
 async def show_groups(request: web.Request) -> JsonResponse[DeadLetterGroups]:

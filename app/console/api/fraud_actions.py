@@ -32,6 +32,7 @@ from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import Book, Rule, read_rule
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 HOUR_MS = 3_600_000
 HOURS_MAX = 24 * 90
@@ -69,7 +70,7 @@ class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SnoozeAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of a snooze: an entity, `kind:id` or `kind:@order`. 0 hours wake the rule again."""
 
-    entity: Annotated[str, Meta(min_length=3, max_length=140)]
+    entity: Personal[Annotated[str, Meta(min_length=3, max_length=140)]]
     hours: Annotated[float, Meta(ge=0, le=HOURS_MAX)]
     reason: Why
 

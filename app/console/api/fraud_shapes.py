@@ -5,6 +5,7 @@ from typing import TypedDict
 from app.fraud.analysis.backtest import Backtest
 from app.fraud.analysis.trial import Trial
 from workflows.fraud.rulebook import Rule
+from workflows.shared.personal import Personal
 
 
 class Contribution(TypedDict):
@@ -142,7 +143,7 @@ class SnoozeFacts(TypedDict):
     """A rule that says nothing about one entity; the entity is a tag."""
 
     rule_id: str
-    entity: str
+    entity: Personal[str]
     until_ms: int
 
 

@@ -221,13 +221,19 @@ class Revealed(TypedDict):
     partial: bool
 
 
-async def reveal(request: web.Request) -> JsonResponse[Revealed]:
-    """Return the personal fields of an order in clear, after auditing who asks, and why."""
-    order_id = path_name(request, "order_id")
+def reason_of(request: web.Request) -> str:
+    """Return why somebody wants to see personal data. Raises Problem 400."""
     why = request.query.get("why", "")
     if not 1 <= len(why) <= WHY_MAX:
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")
+    return why
+
+
+async def reveal(request: web.Request) -> JsonResponse[Revealed]:
+    """Return the personal fields of an order in clear, after auditing who asks, and why."""
+    order_id = path_name(request, "order_id")
+    why = reason_of(request)
     entries, partial = await request.app[CONTEXT].journal(order_id)
     found: dict[str, set[str]] = {}
     for entry in entries:

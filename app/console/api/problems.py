@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from app.host.routes import Handler, Route
+from app.host.routes import Handler, Route, is_called
 from app.wire.byte_limits import BODY_BYTES_MAX
 from app.wire.envelope import Undecodable
 from app.wire.json_output import json_bytes
@@ -155,12 +155,10 @@ async def secured(_request: web.Request, response: web.StreamResponse) -> None:
 
 def known_hosts(*allowed: str) -> Middleware:
     """Return a middleware that refuses other `Host` names, against DNS rebinding."""
-    names = {"localhost", "127.0.0.1", "[::1]", *allowed}
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        name = re.sub(r":\d+$", "", request.host)
-        if name not in names:
+        if not is_called(request, allowed):
             raise Problem(421, "Misdirected Request", "this host name is not served here")
         return await handler(request)
 

@@ -156,6 +156,15 @@ ROUTES = (
         "Discard dead letters",
         dead_letter_actions.ChoiceAsked,
     ),
+    get(
+        "/operators/dead-letters/reveal/{topic}/{partition}/{offset}",
+        dead_letter_actions.show_bytes,
+        "The bytes of a dead letter in clear",
+        "why",
+        audience="operator",
+        role="approver",
+        answers=(200, 400, 401, 403, 404, 429, 503),
+    ),
     action(
         "operator",
         "/operators/orders-of-customer",

@@ -2,48 +2,40 @@
 
 Personal data is masked, in rows and in keys. In place of a key that names a person, or a card, a
 device or an address by its fingerprint, a tag is shown, by which this process finds the row again.
-Nobody can search for a person by name, nor find a fingerprint by its prefixes.
+Nobody can search for one by name. A page ends by its rows or by its bytes, and says where.
 """
 
 import asyncio
-import hashlib
-import hmac
-import re
-import secrets
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import msgspec
 from aiohttp import web
-from cachetools import LRUCache
 
 from app.console.api.context import (
     CONTEXT,
     ApiContext,
-    TableRow,
     asking_kafka,
     check_table,
     unavailable,
 )
 from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
-from app.console.api.searches import searching
+from app.console.api.searches import PAGE_BYTES_MAX, searching
+from app.console.api.stand_ins import STAND_INS
+from app.console.api.table_rows import KEY_CHARS_ASKED_MAX, TableRow
 from app.delivery.row import decode_row
 from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
 from app.operations.search import topic_facts
+from app.operations.search.record_view import shortened_deep
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
-from app.wire.personal import masked, masked_text
+from app.wire.json_output import json_bytes
+from app.wire.personal import masked
 from app.wire.topics import changelog_topic
 from app.worker.http import LIMIT_MAX
 from tables import Table, declared
 
-STAND_IN = "~"
-STAND_INS_MAX = 20_000
 VERSION_BYTES_MAX = 200_000
 """Of one version of a row: a history shows many."""
-
-
-KEYED_BY_ENTITY = frozenset({"risk"})
-_FINGERPRINT = re.compile(r"(card|device|address):.")
 
 
 class Past(TypedDict):
@@ -87,43 +79,6 @@ class RowPage(TypedDict):
     rows: list[TableRow]
     next: str | None
     partial: bool
-
-
-class StandIns:
-    """The tags that replace keys which name people; the oldest are dropped."""
-
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._keys: LRUCache[str, str] = LRUCache(STAND_INS_MAX)
-
-    def shown(self, table: str, key: str) -> str:
-        """Return `key`, or its tag where it names a person."""
-        if masked_text(key) == key and not _is_fingerprint(table, key):
-            return key
-        kind = key.partition(":")[0]
-        digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:20]
-        stand_in = f"{kind}:{STAND_IN}{digest}"
-        self._keys[stand_in] = key
-        return stand_in
-
-    def meant(self, table: str, said: str, field: str) -> str:
-        """Return the key of the tag `said`. Raises Problem for names of people and dropped tags."""
-        if said in self._keys:
-            return self._keys[said]
-        if f":{STAND_IN}" in said:
-            raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
-        # A whole fingerprint reveals nothing new; prefixes would let it be guessed.
-        if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
-            detail = "people are masked before anything is searched; take a row from the list"
-            raise Problem(400, "Bad Request", detail, field=field)
-        return said
-
-
-def _is_fingerprint(table: str, key: str) -> bool:
-    return table in KEYED_BY_ENTITY and _FINGERPRINT.match(key) is not None
-
-
-STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
 
 
 async def tables_facts(request: web.Request) -> list[TableFacts]:
@@ -175,18 +130,38 @@ async def found_rows(request: web.Request, name: str) -> RowPage:
     check_table(name)
     context, stand_ins = request.app[CONTEXT], request.app[STAND_INS]
     limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - context.config.partitions)
-    prefix = stand_ins.meant(name, request.query.get("prefix", ""), "prefix")
-    after = stand_ins.meant(name, request.query.get("after", ""), "after")
-    rows, partial = await context.rows(name, prefix, limit + context.config.partitions, after)
-    last = rows[limit - 1]["key"] if len(rows) > limit else None
-    if last is not None:
-        rows = [row for row in rows if row["key"] <= last]
+    prefix = stand_ins.meant(request.query.get("prefix", ""), "prefix")
+    after = stand_ins.meant(request.query.get("after", ""), "after")
+    if len(prefix) > KEY_CHARS_ASKED_MAX:
+        detail = f"a prefix has at most {KEY_CHARS_ASKED_MAX} characters"
+        raise Problem(400, "Bad Request", detail, field="prefix")
+    rows, following, partial = await context.row_page(
+        name, prefix, limit + context.config.partitions, after
+    )
+    if len(rows) > limit:
+        following = rows[limit - 1]["key"]
+    shown: list[TableRow] = []
+    size, last = 0, ""
+    for row in rows:
+        if following is not None and row["key"] > following:
+            break
+        if size > PAGE_BYTES_MAX and row["key"] != last:
+            following = last
+            break
+        last = row["key"]
+        shown.append(_shortened(_shown(request, name, row)))
+        size += len(json_bytes(shown[-1]))
     return {
         "table": name,
-        "rows": [_shown(request, name, row) for row in rows],
-        "next": None if last is None else stand_ins.shown(name, last),
+        "rows": shown,
+        "next": None if following is None else stand_ins.shown(following),
         "partial": partial,
     }
+
+
+def _shortened(row: TableRow) -> TableRow:
+    """Return a row of a page: long texts and lists in it are cut, with how much was cut."""
+    return {**row, "state": cast("dict[str, object]", shortened_deep(row["state"]))}
 
 
 async def page(request: web.Request) -> JsonResponse[RowPage]:
@@ -197,14 +172,17 @@ async def page(request: web.Request) -> JsonResponse[RowPage]:
 def _shown(request: web.Request, table: str, row: TableRow) -> TableRow:
     state = masked(row["state"], declared[table].shape)
     shown = masked({**row, "state": None})
-    return shown | {"state": state, "key": request.app[STAND_INS].shown(table, row["key"])}
+    return shown | {"state": state, "key": request.app[STAND_INS].shown(row["key"])}
 
 
 async def found_row(request: web.Request, name: str, said: str) -> TableRow:
     """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
     check_table(name)
     context = request.app[CONTEXT]
-    key = request.app[STAND_INS].meant(name, said, "key")
+    key = request.app[STAND_INS].meant(said, "key")
+    if len(key) > KEY_CHARS_ASKED_MAX:
+        detail = f"the key has {len(key):,} characters: too many to ask for its row"
+        raise Problem(400, "Bad Request", detail, field="key")
     if "partition" in request.query:
         partition = _partition(request, 0)
         rows, partial = await context.rows(name, key, context.config.partitions)
@@ -236,7 +214,7 @@ async def found_history(
     `lies_in`: its partition, where nobody names one; else it follows from the key.
     """
     check_table(name)
-    key = request.app[STAND_INS].meant(name, said, "key").encode()
+    key = request.app[STAND_INS].meant(said, "key").encode()
     config = request.app[CONTEXT].config
     table = declared[name]
     if lies_in is None:

@@ -13,9 +13,10 @@ import msgspec
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.context import CONTEXT, TableRow
+from app.console.api.context import CONTEXT
 from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.searches import PAGE_BYTES_MAX, answering, search_process, searching
+from app.console.api.table_rows import TableRow
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
 from app.kafka.reader import places_of, reader

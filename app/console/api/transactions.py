@@ -17,7 +17,7 @@ from app.delivery.row import decode_row
 from app.kafka.producer import partition_of
 from app.operations.search.row_history import history
 from app.registry import load_workflows
-from app.wire.personal import masked, masked_body
+from app.wire.personal import masked, masked_entry
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.cases import EvidenceItem, OpenCase
@@ -185,11 +185,7 @@ def _workflow_of(request: web.Request, transaction_id: str, bars: Sequence[Bar])
 async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar], bool]:
     """Return the events of a transaction, their bodies masked, and whether some are missing."""
     entries, partial = await request.app[CONTEXT].journal(transaction_id)
-    safe = [
-        msgspec.structs.replace(entry, body=masked_body(entry.body, entry.type))
-        for entry in entries
-    ]
-    return timeline(safe), partial
+    return timeline(list(map(masked_entry, entries))), partial
 
 
 def topic_name_of(event_type: str) -> str:

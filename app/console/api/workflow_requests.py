@@ -8,10 +8,9 @@ import hashlib
 import msgspec
 from aiohttp import web
 from cachetools import FIFOCache
-from msgspec.structs import replace
 
 from app.console.api.callers import caller_of, owner_of
-from app.console.api.context import CONTEXT, ApiContext, TableRow
+from app.console.api.context import CONTEXT, ApiContext
 from app.console.api.problems import (
     JsonResponse,
     Problem,
@@ -22,12 +21,13 @@ from app.console.api.problems import (
     whole,
 )
 from app.console.api.quotas import HOLDINGS
+from app.console.api.table_rows import TableRow
 from app.entrypoints.requests import Entrypoint, FollowingRequest
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
-from app.wire.personal import masked, masked_body
+from app.wire.personal import masked, masked_entry
 from tables import declared
-from workflows.shared.journal import JournalEntry, causal_order
+from workflows.shared.journal import causal_order
 from workflows.shared.reaction import WORKFLOW
 
 REMEMBERED_MAX = 10_000
@@ -157,7 +157,7 @@ class WorkflowRequests:
         entries, partial = await request.app[CONTEXT].journal(transaction_id)
         if not entries:
             await self._existing(request, transaction_id)
-        shown = [_shown(entry) for entry in causal_order(entries)]
+        shown = [msgspec.to_builtins(masked_entry(each)) for each in causal_order(entries)]
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         return json_response({**ids, "events": shown, "partial": partial})
 
@@ -197,7 +197,3 @@ class WorkflowRequests:
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         location = {"Location": links["self"], **headers}
         return json_response({**ids, "links": links}, 202, location)
-
-
-def _shown(entry: JournalEntry) -> JournalEntry:
-    return replace(entry, body=masked_body(entry.body, entry.type))

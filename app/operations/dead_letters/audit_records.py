@@ -8,6 +8,7 @@ from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, event_id, header
 from workflows.audit import dead_letter_actions as messages
 from workflows.audit import topics as audit_topics
+from workflows.audit.messages import PersonalRevealed
 from workflows.shared.message import type_name
 
 
@@ -21,11 +22,13 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-def audited(message: messages.DeadLetterAction, action: Action) -> Outgoing:
+def audited(message: messages.DeadLetterAction | PersonalRevealed, action: Action) -> Outgoing:
     """Return `message` as an event on the audit topic; the same action has the same id."""
     kind, mark = type_name(type(message)), getattr(message, "redrive_id", "")
     if isinstance(message, messages.DeadLetterEditProposed):
         mark = f"{message.edit_id}/{message.who}"
+    if isinstance(message, PersonalRevealed):
+        mark = f"{message.who}/{action.at_ms}"
     envelope = Envelope(
         id=derive_id(kind, message.about, mark),
         type=kind,

@@ -4,9 +4,12 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
+from app.operations.search.masked_record import MaskedRecord
 from app.wire import records
 from app.wire.envelope import derive_id
+from app.wire.personal import masked_detail, masked_text
 from app.wire.records import Outgoing, Record, header
 from app.wire.topics import redrive_topic, topic_name
 
@@ -74,9 +77,32 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return header(self.record, "ce_correlationid")
 
     @property
+    def shown_key(self) -> str:
+        """Return the key as people see it, and as filters compare it."""
+        return MaskedRecord(self.record).key
+
+    @property
+    def shown_correlation_id(self) -> str:
+        """Return the transaction as people see it, and as filters compare it."""
+        return masked_text(self.correlation_id)
+
+    @property
+    def shown_type(self) -> str:
+        """Return the type as people see it, and as filters compare it."""
+        return masked_text(self.type)
+
+    @property
     def redrive_id(self) -> str:
         """Return the id of the redrive after which it failed again, or nothing."""
         return header(self.record, records.REDRIVE_ID)
+
+    @property
+    def shown_history(self) -> tuple[Failure, ...]:
+        """Return the failures before this one as people see them."""
+        return tuple(
+            replace(each, detail=masked_detail(each.detail), cause=masked_text(each.cause))
+            for each in self.history
+        )
 
     @property
     def history(self) -> tuple[Failure, ...]:

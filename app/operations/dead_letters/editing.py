@@ -4,21 +4,22 @@ import msgspec
 
 from app.operations.dead_letters.redrive import DeadLetterError
 from app.operations.search.line_diff import differing
-from app.operations.search.masked_record import JSON_BYTES_MAX, preview
+from app.operations.search.masked_record import JSON_BYTES_MAX
 from app.operations.search.record_view import is_flat
 from app.wire.json_output import json_bytes, json_page
-from app.wire.personal import MASK, masked_body, personal_names
+from app.wire.personal import MASK, is_typed, masked_body, masked_bytes, personal_names
 
 
 def editable(value: bytes | None, type_name: str) -> str:
-    """Return the JSON of `value` in lines, masked; the empty string where it is no JSON.
+    """Return the JSON of `value` in lines, masked; empty where it is none of a declared type.
 
     `type_name` is the type in its envelope. What is longer than any message is not read as JSON.
     """
     if len(value or b"") > JSON_BYTES_MAX:
         return ""
     try:
-        return _lines(masked_body(msgspec.json.decode(value or b""), type_name))
+        body = msgspec.json.decode(value or b"")
+        return _lines(masked_body(body, type_name)) if is_typed(body, type_name) else ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
@@ -77,8 +78,11 @@ def diff(value: bytes | None, edited: bytes, type_name: str) -> list[str]:
     `edited` still has its masks: a value that `restored` puts back may have a new type, which does
     not mask it.
     """
-    one, other = (editable(each, type_name) or preview(each or b"") for each in (value, edited))
-    return differing(one.splitlines(), other.splitlines(), around=2)
+    one, other = (
+        (editable(each, type_name) or masked_bytes(each)).splitlines()
+        for each in (value or b"", edited)
+    )
+    return differing(one, other, around=2)
 
 
 def _lines(value: object) -> str:

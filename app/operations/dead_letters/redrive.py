@@ -30,6 +30,7 @@ from app.operations.dead_letters.status import DeadLetterFacts, Outcome, State, 
 from app.wire import codecs
 from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX, DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import Undecodable, derive_id, from_headers
+from app.wire.personal import masked_detail
 from app.wire.records import Outgoing, event_id, size_of
 from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
@@ -265,7 +266,8 @@ def _event_of(sent: Outgoing) -> Message:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
     except Undecodable as error:
         raise DeadLetterError(
-            f"the edited body would fail again: {error}. Operator: repair it, or use --force."
+            f"the edited body would fail again: {masked_detail(str(error))}. "
+            "Operator: repair it, or use --force."
         ) from error
 
 

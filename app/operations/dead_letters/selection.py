@@ -28,16 +28,19 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
 
     def meets(self, dead_letter: DeadLetter) -> bool:
-        """Return whether the filter selects `dead_letter`."""
+        """Return whether the filter selects `dead_letter`.
+
+        It compares what people see: guesses about what is masked get no answer.
+        """
         compared = (
             (self.place, dead_letter.place),
             (self.service, dead_letter.service),
             (self.cause, dead_letter.cause),
             (self.stack, dead_letter.stack),
             (self.topic, dead_letter.first_topic),
-            (self.type, dead_letter.type),
-            (self.key, (dead_letter.record.key or b"").decode(errors="replace")),
-            (self.correlation_id, dead_letter.correlation_id),
+            (self.type, dead_letter.shown_type),
+            (self.key, dead_letter.shown_key if self.key else ""),
+            (self.correlation_id, dead_letter.shown_correlation_id),
         )
         return (
             all(wanted == found for wanted, found in compared if wanted)
@@ -77,14 +80,12 @@ class BlastRadius(TypedDict):
 def blast_radius(dead_letters: Iterable[DeadLetter], others: Mapping[str, int]) -> BlastRadius:
     """Return what a redrive of `dead_letters` would touch, for people to read first."""
     every = list(dead_letters)
-    keys = Counter(
-        (dead_letter.record.key or b"").decode(errors="replace") for dead_letter in every
-    )
+    keys = Counter(dead_letter.shown_key for dead_letter in every)
     return {
         "dead_letters": len(every),
         "left_alone": dict(others),
         "agents": dict(Counter(dead_letter.agent for dead_letter in every)),
-        "types": dict(Counter(dead_letter.type or "none" for dead_letter in every)),
+        "types": dict(Counter(dead_letter.shown_type or "none" for dead_letter in every)),
         "causes": dict(Counter(dead_letter.cause for dead_letter in every)),
         "keys": len(keys),
         "busiest_keys": dict(keys.most_common(5)),

@@ -4,8 +4,7 @@ Parts are decoded on demand: a search by key never decodes a body. Each is cut b
 done with it, so that a record costs no more than one of Payflow's, whoever produced it.
 """
 
-import re
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,12 +15,16 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.personal import (
     MASK,
     is_keyed_by_person,
+    is_typed,
     masked,
     masked_body,
+    masked_bytes,
+    masked_detail,
     masked_text,
     personal_names,
 )
-from app.wire.records import UnreadableBatch, unreadable_text
+from app.wire.records import DEAD_DIGEST, HISTORY, UnreadableBatch, unreadable_text
+from app.wire.signing import SIGNATURE
 from app.wire.topics import table_of
 
 PART_BYTES_MAX = 4_096
@@ -29,11 +32,15 @@ PART_BYTES_MAX = 4_096
 HEADERS_MAX, HEADER_NAME_CHARS_MAX = 200, 200
 JSON_BYTES_MAX = 2_000_000
 """A longer body is a text like any that is no JSON: each object of it would be a hundred bytes."""
-TEXT_BYTES_MAX = 64_000
-"""Of a body that is no JSON: what lies behind is neither shown nor searched."""
+KNOWN_HEADERS = (
+    *("ce_", "traceparent", "tracestate", "baggage", "content-type"),
+    *("x-dead-", "x-retry-", "x-redrive-", "x-origin", "x-edited-from", SIGNATURE),
+)
+"""How the names of headers begin that events have; the values of others are anybody's."""
+GUESSABLE = frozenset({HISTORY, DEAD_DIGEST})
+"""Headers of JSON, and of a digest without a key: whoever guesses the bytes would see it."""
+DETAILS = frozenset({"x-dead-detail", "x-retry-cause"})
 
-# A run of backslashes is read once, from its first: else each of them would begin a search.
-_ESCAPED = re.compile(r"(?<!\\)\\+u([0-9a-fA-F]{4})")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -47,8 +54,11 @@ class MaskedRecord:
     @cached_property
     def key(self) -> str:
         """Return the key."""
-        text = _text(self.record.key)
-        return MASK if text and is_keyed_by_person(self.type) else masked_text(text)
+        key = self.record.key or b""
+        if not key.isascii() and not _is_text(key):
+            return masked_bytes(key)
+        is_person = is_keyed_by_person(self.type, self.record.topic)
+        return MASK if key and is_person else masked_text(_text(key))
 
     @cached_property
     def type(self) -> str:
@@ -59,12 +69,9 @@ class MaskedRecord:
     def pairs(self) -> list[tuple[str, str]]:
         """Return every header, also repeated ones."""
         hidden = personal_names()
-        if is_keyed_by_person(self.type):
+        if is_keyed_by_person(self.type, self.record.topic):
             hidden |= {"ce_subject"}
-        return [
-            (masked_text(name), MASK if value and name in hidden else masked_text(value))
-            for name, value in self._plain
-        ]
+        return [(masked_text(name), _header(name, value, hidden)) for name, value in self._plain]
 
     @cached_property
     def _plain(self) -> list[tuple[str, str]]:
@@ -85,13 +92,13 @@ class MaskedRecord:
 
     @cached_property
     def text(self) -> str:
-        """Return the body as text: its JSON encoded anew, or its readable part."""
-        body, preview = self._opened
-        return _encode(body).decode() if preview is None else preview
+        """Return the body as text: its JSON encoded anew, or what stands for it."""
+        body, stand_in = self._opened
+        return _encode(body).decode() if stand_in is None else stand_in
 
     @property
     def broken(self) -> bool:
-        """Return whether the body is not JSON, or too long to be read as such."""
+        """Return whether the body is no JSON of a declared type, or too long to be read as such."""
         return self._opened[1] is not None
 
     @cached_property
@@ -103,7 +110,7 @@ class MaskedRecord:
             envelope = from_headers(self.record.headers)
             codecs.decode(self.record.value, envelope, self.record.key)
         except Undecodable as error:
-            return masked_text(str(error))
+            return masked_detail(str(error))
         return ""
 
     @cached_property
@@ -112,33 +119,36 @@ class MaskedRecord:
         if value is None:
             return None, ""
         if len(value) > JSON_BYTES_MAX:
-            return None, preview(value)
+            return None, masked_bytes(value)
         try:
-            body = _decode(value)
-            table = table_of(self.record.topic)
-            shown = masked_body(body, self.type) if table is None else masked(body, row_type(table))
+            body, table = _decode(value), table_of(self.record.topic)
+            if table is not None and isinstance(body, dict | list):
+                return masked(body, row_type(table)), None
+            if table is None and is_typed(body, self.type):
+                return masked_body(body, self.type), None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None, preview(value)
-        return shown, None
+            return None, masked_bytes(value)
+        return None, masked_bytes(value)
 
 
 def _text(part: bytes | None) -> str:
     return (part or b"")[:PART_BYTES_MAX].decode(errors="backslashreplace")
 
 
-@cache
-def _personal_name() -> re.Pattern[str]:
-    return re.compile("|".join(sorted(personal_names())), re.IGNORECASE)
+def _is_text(part: bytes) -> bool:
+    try:
+        part.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def preview(value: bytes) -> str:
-    """Return the beginning of `value` as text, up to the first personal field.
-
-    The end of that one is unknown. What is cut off lies behind: no value begins before its name.
-    """
-    text = value[:TEXT_BYTES_MAX].decode(errors="backslashreplace").replace("\x00", "")
-    text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
-    # A lone surrogate could be neither printed nor sent.
-    text = text.encode(errors="backslashreplace").decode()
-    personal = _personal_name().search(text)
-    return text[: personal.end()] + MASK if personal else masked_text(text)
+def _header(name: str, value: str, hidden: frozenset[str]) -> str:
+    """Return the value of a header as it is shown: whole only where Payflow says what it holds."""
+    if not value:
+        return value
+    if name in DETAILS:
+        return masked_detail(value)
+    if name in hidden or name in GUESSABLE or not name.startswith(KNOWN_HEADERS):
+        return MASK
+    return masked_text(value)

@@ -1,5 +1,6 @@
 """One record for people, its personal parts masked."""
 
+from itertools import islice
 from typing import cast
 
 import msgspec
@@ -14,6 +15,8 @@ from app.wire.records import Consumed, UnreadableBatch
 BODY_BYTES_SHOWN_MAX = 50_000
 """A longer body is cut, and shown as text."""
 TEXT_CHARS_SHOWN_MAX = 2_000
+MEMBERS_SHOWN_MAX = 2_000
+"""Of each list and each dict in a row of a page."""
 PART_CHARS_SHOWN_MAX = 500
 """Of a key, of each header, and of the error."""
 DEPTH_SHOWN_MAX = 40
@@ -39,8 +42,10 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     """The raw bytes, when they were asked for."""
 
 
-async def read_record(config: Config, topic: str, partition: int, offset: int) -> RecordView:
-    """Return one record with its raw bytes; raises InspectionError when it is not there."""
+async def read_record(
+    config: Config, topic: str, partition: int, offset: int, *, whole: bool = False
+) -> RecordView:
+    """Return one record; with `whole` its raw bytes too. Raises InspectionError without one."""
     async with reader(config) as consumer:
         places = await places_of(config, topic)
         place = TopicPartition(topic, partition)
@@ -49,7 +54,7 @@ async def read_record(config: Config, topic: str, partition: int, offset: int) -
             raise InspectionError(f"{topic} has no record {partition}/{offset}")
         async for record in read_to_end(consumer, {place: offset}, ends):
             if offset in _offsets(record):
-                return view_of(MaskedRecord(record), whole=True)
+                return view_of(MaskedRecord(record), whole=whole)
             break
     raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
 
@@ -95,6 +100,25 @@ def view_without_body(masked: MaskedRecord) -> RecordView:
 def shortened(text: str, most: int = PART_CHARS_SHOWN_MAX) -> str:
     """Return `text`, or as much of it as is shown."""
     return text if len(text) <= most else text[:most] + "…"
+
+
+def shortened_deep(value: object) -> object:
+    """Return `value` with its long texts, lists and dicts cut, each with how much was cut."""
+    if isinstance(value, str):
+        more = len(value) - TEXT_CHARS_SHOWN_MAX
+        return f"{value[:TEXT_CHARS_SHOWN_MAX]}… (+{more:,} characters)" if more > 0 else value
+    if isinstance(value, list | tuple):
+        members = cast("list[object]", value)
+        found = [shortened_deep(each) for each in members[:MEMBERS_SHOWN_MAX]]
+        more = len(members) - MEMBERS_SHOWN_MAX
+        return [*found, f"… (+{more:,} members)"] if more > 0 else found
+    if isinstance(value, dict):
+        pairs = cast("dict[object, object]", value)
+        some = islice(pairs.items(), MEMBERS_SHOWN_MAX)
+        begin = {shortened(str(name)): shortened_deep(each) for name, each in some}
+        more = len(pairs) - MEMBERS_SHOWN_MAX
+        return begin | ({"…": f"+{more:,} members"} if more > 0 else {})
+    return value
 
 
 def is_flat(body: object, depth: int = DEPTH_SHOWN_MAX) -> bool:

@@ -111,7 +111,7 @@ class _Taker:
         if kind == "dead":
             self._take_dead(record)
         elif kind == "retry":
-            _take_parked(self.facts, record, at_ms, self.now_ms)
+            self._take_parked(record, at_ms)
         elif record.topic in self.consistent_cut.sources.changelogs:
             if row.is_row(record.key):
                 self._take_row(record, self.consistent_cut.sources.changelogs[record.topic])
@@ -125,8 +125,7 @@ class _Taker:
         received = self.consistent_cut.received(place)
         unconsumed = received is not None and record.offset >= received
         if unconsumed and self.now_ms - at_ms < PENDING_MS_MAX:
-            self.facts.pending.add((record.key or b"").decode(errors="replace"))
-            self.facts.pending.add(records.header(record, "ce_correlationid"))
+            self.facts.pending |= self._pending_ids(record)
         redriven = records.is_redriven(record) and received is not None
         if record.topic not in self.consistent_cut.sources.events and not redriven:
             return
@@ -147,6 +146,29 @@ class _Taker:
                 # It lies there: a clock that was ahead must not make it look new for hours.
                 past = replace(trusted, time_ms=min(trusted.time_ms, self.now_ms))
                 self.facts.project(self.workflows, message, past)
+
+    def _take_parked(self, record: Record, at_ms: int) -> None:
+        self.facts.parked += 1
+        self.facts.pending |= self._pending_ids(record)
+        # A retry is not due before it was produced, whatever its headers claim.
+        if self.now_ms - max(records.due_ms(record), at_ms) > PARKED_MS_MAX:
+            self.facts.parked_late.append(f"{record.topic}/{record.partition}/{record.offset}")
+
+    def _pending_ids(self, record: Record) -> set[str]:
+        """Return the key and the transaction of an event that its agent has still to handle.
+
+        They explain differences, so of an event that Payflow has not produced they are those that
+        its agent takes: none where it refuses it, else what the body names, not the header.
+        """
+        try:
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+        except Undecodable:
+            return set()
+        if not signing.is_authentic(record, topic_of(message), self.config):
+            return set()
+        own = signing.in_own_transaction(envelope, record, message)
+        return {(record.key or b"").decode(errors="replace"), own.correlation_id}
 
     def _take_row(self, record: Record, table: Table) -> None:
         try:
@@ -207,11 +229,3 @@ def _take_dead(facts: Facts, record: Record) -> None:
     bytes_lost = record.value is None and records.header(record, records.DEAD_BYTES) != "none"
     if not cause or not origin or bytes_lost:
         facts.nameless.append(f"{record.topic}/{record.partition}/{record.offset}")
-
-
-def _take_parked(facts: Facts, record: Record, at_ms: int, now_ms: int) -> None:
-    facts.parked += 1
-    facts.pending.add(records.header(record, "ce_correlationid"))
-    # A retry is not due before it was produced, whatever its headers claim.
-    if now_ms - max(records.due_ms(record), at_ms) > PARKED_MS_MAX:
-        facts.parked_late.append(f"{record.topic}/{record.partition}/{record.offset}")

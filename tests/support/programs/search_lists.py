@@ -1,4 +1,4 @@
-"""A search process whose topic lies in a list: one number each, and one record of many."""
+"""A search process whose topic lies in a list: orders of one line, and one of many."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,18 +10,22 @@ from aiokafka import TopicPartition
 
 from app.operations.search import search_process
 from tests.support.consumer import FakeConsumer, FakeRecord
+from workflows.order.messages import OrderPlaced
+from workflows.shared.message import type_name
 
-TOPIC, RECORDS, LONG_AT, LONG = "numbers", 5, 2, 3_000
+TOPIC, RECORDS, LONG_AT, LONG = "orders", 5, 2, 3_000
 
 
-def _numbers(at: int) -> bytes:
-    return json.dumps({"n": list(range(LONG if at == LONG_AT else 1))}).encode()
+def _order(at: int) -> bytes:
+    lines = LONG if at == LONG_AT else 1
+    return json.dumps({"lines": [{"quantity": each} for each in range(lines)]}).encode()
 
 
 @asynccontextmanager
 async def reader(_config: Any) -> AsyncIterator[FakeConsumer]:
     """Open the list."""
-    records = [FakeRecord(TOPIC, 0, at, value=_numbers(at)) for at in range(RECORDS)]
+    headers = (("ce_type", type_name(OrderPlaced).encode()),)
+    records = [FakeRecord(TOPIC, 0, at, value=_order(at), headers=headers) for at in range(RECORDS)]
     yield FakeConsumer({0: records}, {0: RECORDS}, repeat(40))
 
 
