@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-pythons check simulate courses security chaos up clean lock
+.PHONY: help setup demo unit test test-pythons check lint simulate courses security chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -26,11 +26,13 @@ demo: setup  ## Start everything and play a week of real orders through it.
 up: setup  ## Start the broker, the external systems and every service.
 	@$(BIN)/payflow up
 
-check: setup  ## Formatting, lint, types, import contracts, architecture.
-	@echo "check: ruff"; $(BIN)/ruff check --quiet .; $(BIN)/ruff format --check --quiet .
-	@echo "check: pyright"; $(BIN)/pyright
-	@echo "check: import contracts"; $(BIN)/lint-imports --no-logo
+check: lint  ## Formatting, lint, types, import contracts, architecture.
 	@echo "check: architecture"; $(BIN)/pytest -q tests/architecture
+
+lint: setup  ## The same without the tests of the architecture.
+	@echo "lint: ruff"; $(BIN)/ruff check --quiet .; $(BIN)/ruff format --check --quiet .
+	@echo "lint: pyright"; $(BIN)/pyright
+	@echo "lint: import contracts"; $(BIN)/lint-imports --no-logo
 
 simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
@@ -57,9 +59,9 @@ unit: setup  ## The tests that need neither broker nor browser, on every core.
 test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/python3.14".
 	@PYTHONS="$(PYTHONS)" deploy/test-pythons
 
-test: check  ## Everything; ends with the summary of the tests.
+test: lint  ## Everything; ends with the summary of the tests.
 	@deploy/faketime || true
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 lock:  ## Write the locks anew from pyproject.toml (needs uv).
 	@deploy/lock

@@ -1,5 +1,6 @@
 """Markers by folder, for what a test needs: `make unit` runs the others. Hypothesis's profile."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,15 @@ NEEDS = {"integration": "broker", "hostile": "broker", "browser": "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the marker of its folder to every test."""
+    """Add the marker of its folder to every test; instances run one after the other."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in NEEDS:
             item.add_marker(NEEDS[folder])
+            item.add_marker(pytest.mark.xdist_group("instances"))
+
+
+def pytest_collection_finish() -> None:
+    """Take what collection has made out of the collector's sight: it stays until the end."""
+    gc.collect()
+    gc.freeze()

@@ -113,6 +113,7 @@ class Drill:
         """Stop probing and placing orders."""
         for task in self._tasks:
             task.cancel()
+        self._load.end()
 
     async def run_step(self, step: Step, number: str = "") -> report.FaultResult:
         """Inject the fault of `step`, wait until every service makes progress again, and verify."""

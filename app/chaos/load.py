@@ -77,6 +77,11 @@ class Load:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
+    def end(self) -> None:
+        """Ask no further for what is under way: of a drill that is stopped."""
+        for asking in self._under_way:
+            asking.cancel()
+
     def of(self, transaction_id: str) -> str:
         """Return the fault during which an order was accepted."""
         return self.placed.get(transaction_id, "an unknown time")

@@ -11,6 +11,8 @@ from tests.support.simulation.scenario import check, run_scenario
 
 SEEDS_MAX = 1_500
 """As many seeds as `make test` runs may be needed to notice."""
+BEGIN = {"not_put_again": 400}
+"""Where a search begins that only one seed in hundreds ends: 419 does, before it none."""
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +23,9 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def first_failing(loop: asyncio.AbstractEventLoop) -> int | None:
-    """Return the first seed whose scenario breaks a promise, or None."""
-    for seed in range(SEEDS_MAX):
+def first_failing(loop: asyncio.AbstractEventLoop, begin: int = 0) -> int | None:
+    """Return the first seed from `begin` whose scenario breaks a promise, or None."""
+    for seed in range(begin, begin + SEEDS_MAX):
         try:
             check(run_scenario(seed, loop), seed)
         except AssertionError:
@@ -35,7 +37,7 @@ def first_failing(loop: asyncio.AbstractEventLoop) -> int | None:
 def test_a_broken_engine_is_noticed(name: str, loop: asyncio.AbstractEventLoop) -> None:
     """Some of the seeds that all pass with the engine as it is fail with the broken one."""
     with broken(name):
-        assert first_failing(loop) is not None
+        assert first_failing(loop, BEGIN.get(name, 0)) is not None
 
 
 def test_a_failing_scenario_is_shrunk_to_its_faults(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
@@ -62,7 +62,8 @@ NAMES = re.compile(r"{(\w+)}")
 Schema = dict[str, object]
 
 
-def describe(routes: Sequence[Route]) -> dict[str, object]:
+@cache
+def describe(routes: tuple[Route, ...]) -> dict[str, object]:
     """Return the OpenAPI document of `routes`."""
     shapes: list[object] = [ProblemBody]
     shapes += [shape for route in routes for shape in (route.body, answer_shape(route))]
@@ -162,7 +163,7 @@ def _response(
     return {**said, "content": {media: {"schema": schema} for media in route.media}}
 
 
-def openapi_routes(routes: Sequence[Route]) -> tuple[Route, ...]:
+def openapi_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes that serve the document of `routes`."""
     document = describe(routes)
 

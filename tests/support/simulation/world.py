@@ -83,6 +83,8 @@ class Worker:
         self.passes = 0
         """How often that checkpoint is passed before."""
         self.clock_off_ms = 0
+        self._read_all = -1
+        """How many records there were when all of its topics were read last."""
 
     def now_ms(self) -> int:
         return self.world.now + self.clock_off_ms
@@ -125,7 +127,13 @@ class Worker:
 
     def waiting(self) -> list[str]:
         """Return the topics with something to receive now."""
-        return self._ready(self.committed)
+        # One that has read all of them waits for nothing until something more is produced.
+        if self._read_all == self.world.produced:
+            return []
+        log, committed = self.world.log, self.committed
+        unread = [name for name, at in committed.items() if name in log and at < len(log[name])]
+        self._read_all = -1 if unread else self.world.produced
+        return [name for name in unread if self._due(log[name][committed[name]])]
 
     def _ready(self, ahead: Mapping[str, int]) -> list[str]:
         log = self.world.log
@@ -215,6 +223,8 @@ class World:
         self.loop = loop
         self.now = 1_700_000_000_000
         self.log: dict[str, list[Record]] = {}
+        self.produced = 0
+        """Records of all topics."""
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
         self.decision = ""
@@ -282,6 +292,7 @@ class World:
             log = self.log.setdefault(emitted.topic, [])
             self.appended_ms.setdefault(emitted.topic, []).append(self.now)
             log.append(as_read(emitted, len(log)))
+            self.produced += 1
 
     def run(self) -> None:
         """Go on until nobody has anything to receive and nobody is due."""
