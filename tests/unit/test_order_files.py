@@ -3,11 +3,14 @@
 import csv
 import gzip
 import io
+import re
+import tarfile
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pytest
 from msgspec.structs import replace
@@ -633,6 +636,23 @@ def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
     assert {"header": 2} == plan.other_lines
 
 
+def zipped(*members: str) -> bytes:
+    """Return a zip file with these members."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for name in members:
+            made.writestr(name, ROW)
+    return packed.getvalue()
+
+
+def archive(name: str) -> bytes:
+    """Return a tar archive of one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as made:
+        made.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return packed.getvalue()
+
+
 def sheet(invoice: float = 700_001.0, price: float = 2.55) -> list[list[Value]]:
     """Return a sheet with one order."""
     return [HEADER.split(","), [invoice, "PX1", "LANTERN", 6.0, AT, price, 90_001.0, "France"]]
@@ -649,6 +669,38 @@ def test_a_workbook_is_read(tmp_path: Path) -> None:
     assert [one("700001", 6, 1_530), one("700002", 6, 603)] == sold(plan)
     assert {(3,): "the sheet has no header of orders"} == refused(plan)
     assert {"header": 2, "orders": 2, "refused": 1} == dict(counted(plan).lines)
+
+
+def test_a_hidden_sheet_asks_nothing(tmp_path: Path) -> None:
+    """Nobody has seen its orders; its rows are named."""
+    book = workbook({"before": sheet(700_002.0), "2010": sheet()}, hidden=["before"])
+
+    plan = read_plan(write(tmp_path, book))
+
+    assert [one("700001", 6, 1_530)] == sold(plan)
+    assert dict.fromkeys([(1,), (2,)], "the sheet is hidden") == refused(plan)
+
+
+@pytest.mark.parametrize(
+    ("decimal", "refusals"),
+    [
+        ("", {(3,): "UnitPrice can hold thousands or decimals; say --decimal"}),
+        ("point", {}),
+    ],
+)
+def test_a_number_of_a_workbook_has_one_reading_and_a_text_may_have_two(
+    decimal: Literal["", "point"], refusals: dict[tuple[int, ...], str], tmp_path: Path
+) -> None:
+    """What its numbers are says nothing of how a text beside them is meant."""
+    [header, row], [_, other] = sheet(price=1.234), sheet(700_002.0)
+    typed = ["1,200" if cell == 2.55 else cell for cell in other]
+    path = write(tmp_path, workbook({"2010": [header, row, typed]}))
+
+    plan = read_plan(path, FileOptions(decimal=decimal))
+
+    assert one("700001", 6, 740) == sold(plan)[0]
+    assert refusals == refused(plan)
+    assert refusals or one("700002", 6, 720_000) == sold(plan)[1]
 
 
 MIB = 1 << 20
@@ -681,6 +733,14 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
         pytest.param(b"\xd0\xcf\x11\xe0", "save it as .xlsx or .csv", id="an old workbook"),
         pytest.param(b"BZh91AY", "unpack it first", id="bzip2"),
         pytest.param(b"%PDF-1.7", "export the orders", id="a PDF"),
+        pytest.param(
+            gzip.compress(gzip.compress(ROW.encode())), "packed twice with gzip", id="gzip in gzip"
+        ),
+        pytest.param(gzip.compress(archive("a")), "a tar archive", id="a tar archive in gzip"),
+        pytest.param(zipped("orders.csv"), "no .xlsx workbook; unpack it first", id="zip"),
+        pytest.param(zipped(), "an empty zip file", id="a zip file without members"),
+        pytest.param(zipped("content.xml"), "an OpenDocument sheet", id="OpenDocument"),
+        pytest.param(zipped("xl/workbook.bin"), "a binary workbook", id="a binary workbook"),
         pytest.param(b"\xff\xfe", "lacks the columns", id="a mark alone"),
         pytest.param(b"\0" * 1_000, "lacks the columns", id="zero bytes"),
     ],

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.local.importers import records, retail_file, workbook
-from app.local.importers.choice import EITHER, Evidence
+from app.local.importers.choice import EITHER, Choice, Evidence
 from app.local.importers.columns import Columns, clean, parse_map
 from app.local.importers.dates import order_of
 from app.local.importers.file_content import ZIP, LoadError, read_bytes
@@ -121,9 +121,11 @@ def _style(content: Content, options: FileOptions) -> Style:
             f"line {line}, column InvoiceDate: {text!r} can be day first or month first, and no "
             "row of the file decides; say --dates dmy or --dates mdy"
         )
-    return Style(
-        dates=dates.choose(options.dates), marks=marks.choose(options.decimal or content.marks)
-    )
+    chosen = marks.choose(options.decimal)
+    if content.marks and not options.decimal:
+        # What numbers of a workbook say, they say not of the texts beside them: `1,200`.
+        chosen = Choice(value=content.marks)
+    return Style(dates=dates.choose(options.dates), marks=chosen)
 
 
 def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row | Refuse]:
