@@ -247,6 +247,12 @@ GERMAN = text(
 SIBLINGS = [
     pytest.param(text(ROW).encode("utf-16-be"), {}, id="UTF-16 without a mark"),
     pytest.param(
+        text(ROW, header=HEADER.replace("CustomerID", '"Customer\r\nID"')),
+        {"header": 1},
+        id="a header with a broken name",
+    ),
+    pytest.param('"Orders of 2010\n' + text(ROW), {"preamble": 1}, id="a title with an open quote"),
+    pytest.param(
         text(ROW.replace("PX1", "PX1\0")).encode("utf-16-le"), {}, id="UTF-16 and a zero character"
     ),
     pytest.param(b"\xfe\xff" + text(ROW).encode("utf-16-be"), {}, id="UTF-16, the big end first"),
@@ -623,6 +629,71 @@ def test_columns_that_cannot_be_made_out_are_named(
     """With what to say instead."""
     with pytest.raises(LoadError, match=said):
         read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns=columns))
+
+
+@pytest.mark.parametrize("name", ["Currency", "currency code", "CCY"])
+def test_a_row_in_another_currency_is_refused(name: str, tmp_path: Path) -> None:
+    """Its amounts would be taken in pounds."""
+    said = ("GBP", "EUR", "£", "NULL", "usd")
+    rows = [f"{ROW.replace('700001', str(700_001 + at))},{each}" for at, each in enumerate(said)]
+
+    plan = read_plan(write(tmp_path, text(*rows, header=f"{HEADER},{name}")))
+
+    assert dict.fromkeys([(3,), (6,)], "the currency is not the pound") == refused(plan)
+    assert ["700001", "700003", "700004"] == [line.invoice for line in sold(plan)]
+
+
+@pytest.mark.parametrize("sign", ["€", "$", "¥"])
+def test_a_header_in_another_currency_is_named(sign: str, tmp_path: Path) -> None:
+    """Also further down, where a second export was joined; `--map` says that it is in pounds."""
+    header = HEADER.replace("UnitPrice", f"Price ({sign})")
+    for content in (text(ROW, header=header), text(ROW, header, ROW)):
+        with pytest.raises(LoadError, match=rf"'Price \({re.escape(sign)}\)' is not in pounds"):
+            read_plan(write(tmp_path, content))
+
+    plans = [
+        read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns="price=Price")),
+        read_plan(write(tmp_path, text(ROW, header=header.replace(sign, "£")))),
+    ]
+
+    assert [[one("700001", 6, 1_530)]] * 2 == [sold(plan) for plan in plans]
+
+
+@pytest.mark.parametrize(("said", "hour"), [("+00", 8), ("-05", 13), ("+0100", 7), ("+01:00", 7)])
+def test_a_zone_of_whole_hours_is_read(said: str, hour: int, tmp_path: Path) -> None:
+    """As PostgreSQL writes it, behind seconds: `08:26-05` may be a time with a wrong mark."""
+    path = write(tmp_path, text(ROW.replace("08:26", f"08:26:00{said}")))
+    without_seconds = write(tmp_path, text(ROW, ROW.replace("08:26", "08:26-05")), "other.csv")
+
+    assert [one("700001", 6, 1_530, at=AT.replace(hour=hour))] == sold(read_plan(path))
+    assert {(3,): "InvoiceDate is no date"} == refused(read_plan(without_seconds))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "damaged"),
+    [("StockCode", "PX1", "8.51E+04"), ("StockCode", "PX1", "8e+12"),
+     ("CustomerID", "90001", "9,0E+04")],
+)  # fmt: skip
+def test_a_code_that_a_spreadsheet_made_a_number_of_is_refused(
+    column: str, cell: str, damaged: str, tmp_path: Path
+) -> None:
+    """All codes that begin alike would be one; what only looks like it is a code."""
+    rows = [ROW, ROW.replace(cell, f'"{damaged}"'), ROW.replace("PX1", "84029E10")]
+
+    assert {(3,): f"{column} is a power of ten: a spreadsheet has made a number of it"} == refused(
+        read_plan(write(tmp_path, text(*rows)))
+    )
+
+
+@pytest.mark.parametrize("column", ["6", "2.55", "2010-12-01 08:26"])
+def test_a_cell_of_a_million_blanks_is_read_once(column: str, tmp_path: Path) -> None:
+    """Who takes the square of them, or of the separators in Excel's line, ends tomorrow."""
+    blanks = " " * 1_000_000
+    wide = ROW.replace(f",{column},", f",{column}{blanks}x,")
+
+    plan = read_plan(write(tmp_path, text(wide, ROW, f"sep={blanks}x")))
+
+    assert [(2,), (4,)] == list(refused(plan))
 
 
 def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
