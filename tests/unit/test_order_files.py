@@ -752,6 +752,37 @@ def test_a_hidden_sheet_asks_nothing(tmp_path: Path) -> None:
     assert dict.fromkeys([(1,), (2,)], "the sheet is hidden") == refused(plan)
 
 
+def days(*dates: Value) -> bytes:
+    """Return a workbook of orders with these dates."""
+    [header, row] = sheet()
+    rows = [[700_001.0 + at, *row[1:4], each, *row[5:]] for at, each in enumerate(dates)]
+    return workbook({"a": [header, *rows]})
+
+
+def test_dates_that_a_spreadsheet_has_swapped_are_named(tmp_path: Path) -> None:
+    """It read the first twelve days of each month in the other order, and left the rest texts."""
+    path = write(tmp_path, days(AT.replace(month=1, day=12), AT, "12/13/2010 8:26"))
+
+    with pytest.raises(LoadError, match=r"line 4, .*'12/13/2010 8:26' .* say --dates mdy where"):
+        read_plan(path)
+
+    assert [12, 1, 13] == [line.at.day for line in sold(read_plan(path, MONTH_FIRST))]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pytest.param((AT, AT.replace(day=14), "12/13/2010 8:26"), id="a date above 12"),
+        pytest.param((AT, "12/1/2010 8:26", "12/13/2010 8:26"), id="a text below 13"),
+        pytest.param((AT.replace(day=12), "12/13/2010 8:26"), id="the same in both orders"),
+        pytest.param((AT, AT.replace(day=12)), id="dates alone"),
+    ],
+)
+def test_dates_that_nobody_has_swapped_are_read(dates: tuple[Value, ...], tmp_path: Path) -> None:
+    """Texts among dates are no reason, where dates or texts of the other kind are there."""
+    assert len(dates) == len(sold(read_plan(write(tmp_path, days(*dates)))))
+
+
 @pytest.mark.parametrize(
     ("decimal", "refusals"),
     [

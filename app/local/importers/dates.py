@@ -56,6 +56,15 @@ def order_of(text: str) -> str:
     return EITHER if len(orders) > 1 else "".join(orders)
 
 
+def month_and_day(text: str) -> tuple[int, int] | None:
+    """Return the month and the day that `text` says behind a year; None where it has no such form.
+
+    As of `2010-12-01`, and so of each cell of a workbook that is a date.
+    """
+    parts = _YEAR_FIRST.fullmatch(text)
+    return parts and (int(parts["month"]), int(parts["day"]))
+
+
 def moment_ms(text: str, order: Choice) -> int | None:
     """Return the moment in ms since 1970, or None: no date, or not in the order of its file."""
     if not order.allows(order_of(text)):
