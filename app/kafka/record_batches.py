@@ -27,6 +27,7 @@ from aiokafka.structs import ConsumerRecord
 from app.kafka.compression import decompressed
 from app.kafka.fetch_steps import read_in_steps
 from app.kafka.header_names import AnyHeaderName
+from app.kafka.legacy_batches import LegacyMessages, codec_of, content_of, messages_within
 from app.kafka.record_headers import count_headers
 from app.wire.byte_limits import (
     BATCH_HEADERS_MAX,
@@ -46,7 +47,8 @@ BATCH_BYTES_MIN = LENGTH_ENDS + _LegacyRecordBatchPy.RECORD_OVERHEAD_V0
 HEADER = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
 producer id and epoch, base sequence, number of records: of magic 2."""
-Batch = AnyHeaderName | LegacyRecordBatch
+Stored = AnyHeaderName | LegacyRecordBatch
+Batch = Stored | LegacyMessages
 BatchRecord = DefaultRecordProtocol | LegacyRecordProtocol
 Consumed = ConsumerRecord[bytes, bytes]
 BASE_OFFSET = struct.Struct(">q")
@@ -106,7 +108,7 @@ class Batches:
         return rest if first or end < BATCH_BYTES_MIN else None
 
 
-def batch_of(body: memoryview) -> Batch:
+def batch_of(body: memoryview) -> Stored:
     """Return the batch in `body` as aiokafka has it. Raises CorruptRecordException, and others."""
     magic = body[MAGIC_AT]
     if magic > MAGIC_MAX:
@@ -184,10 +186,12 @@ class EveryRecord(PartitionRecords):
                 return self._pass(batch)
         return self._pass(batch) if batch.is_control_batch else self._plain(body, batch)
 
-    def _plain(self, body: memoryview, batch: Batch) -> Batch:
+    def _plain(self, body: memoryview, batch: Stored) -> Batch:
         """Return `batch`, whose bytes are `body`, decompressed."""
         if not isinstance(batch, AnyHeaderName):
-            return batch
+            codec = codec_of(body)
+            unfolded = self._unfolded(content_of(body), codec) if codec else None
+            return batch if unfolded is None else messages_within(body, unfolded)
         count = COUNT.unpack_from(body, COUNT_AT)[0]
         if count > BATCH_RECORDS_MAX:
             raise CorruptRecordException(f"it has {count} records, more than {BATCH_RECORDS_MAX}")
@@ -273,9 +277,9 @@ def _in_order(batch: Batch, records: Sequence[BatchRecord]) -> bool:
     Brokers check no offset of records that are not compressed. One that lies further on
     would have a reader pass over events of others, one that lies before another is passed over.
     """
-    offsets = [record.offset for record in records]
+    offsets = [*(record.offset for record in records), batch.next_offset]
     if isinstance(batch, AnyHeaderName):
-        offsets = [batch.base_offset - 1, *offsets, batch.next_offset]
+        offsets = [batch.base_offset - 1, *offsets]
     return all(before < after for before, after in pairwise(offsets))
 
 

@@ -1,6 +1,7 @@
 """Record batches as bytes: as producers write them, and as nobody should."""
 
 import struct
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,17 @@ def marker(base: int, producer: int, *, commit: bool) -> bytes:
     body = bytearray(builder.build())
     body[0:8] = struct.pack(">q", base)
     return with_attributes(bytes(body), 0x30)
+
+
+def message(
+    offset: int, value: bytes, *, magic: int = 1, attributes: int = 0, length: int | None = None
+) -> bytes:
+    """Return a message as brokers kept them before 0.11; `attributes` hold the codec."""
+    parts = struct.pack(">i", 3) + b"key" + struct.pack(">i", len(value)) + value
+    time = struct.pack(">q", offset + 1_000) if magic else b""
+    rest = struct.pack(">bb", magic, attributes) + time + parts
+    rest = struct.pack(">I", zlib.crc32(rest)) + rest
+    return struct.pack(">qi", offset, len(rest) if length is None else length) + rest
 
 
 def read(

@@ -16,12 +16,15 @@ KINDS = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 DATE_STYLE = 1
 
 
-def workbook(sheets: Mapping[str, Sequence[Sequence[Value]]]) -> bytes:
-    """Return an .xlsx file; a datetime becomes a serial number in a cell of the style of dates."""
+def workbook(sheets: Mapping[str, Sequence[Sequence[Value]]], hidden: Sequence[str] = ()) -> bytes:
+    """Return an .xlsx file; a datetime becomes a serial number in a cell of the style of dates.
+
+    `hidden` names sheets that are not shown.
+    """
     parts = {
         "[Content_Types].xml": _content_types(len(sheets)),
         "_rels/.rels": _links([("officeDocument", "xl/workbook.xml")]),
-        "xl/workbook.xml": _book(list(sheets)),
+        "xl/workbook.xml": _book(list(sheets), hidden),
         "xl/_rels/workbook.xml.rels": _links(
             [("worksheet", f"worksheets/sheet{at}.xml") for at in range(1, len(sheets) + 1)]
             + [("styles", "styles.xml")]
@@ -61,9 +64,10 @@ def _links(targets: Sequence[tuple[str, str]]) -> str:
     return f'<Relationships xmlns="{PACKAGE}/relationships">{links}</Relationships>'
 
 
-def _book(names: Sequence[str]) -> str:
+def _book(names: Sequence[str], hidden: Sequence[str]) -> str:
     sheets = "".join(
-        f'<sheet name="{escape(name)}" sheetId="{at}" r:id="rId{at}"/>'
+        f'<sheet name="{escape(name)}" sheetId="{at}" r:id="rId{at}" '
+        f'state="{"hidden" if name in hidden else "visible"}"/>'
         for at, name in enumerate(names, 1)
     )
     return f'<workbook xmlns="{MAIN}" xmlns:r="{LINKS}"><sheets>{sheets}</sheets></workbook>'

@@ -3,11 +3,14 @@
 import csv
 import gzip
 import io
+import re
+import tarfile
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pytest
 from msgspec.structs import replace
@@ -243,6 +246,12 @@ GERMAN = text(
 )
 SIBLINGS = [
     pytest.param(text(ROW).encode("utf-16-be"), {}, id="UTF-16 without a mark"),
+    pytest.param(
+        text(ROW, header=HEADER.replace("CustomerID", '"Customer\r\nID"')),
+        {"header": 1},
+        id="a header with a broken name",
+    ),
+    pytest.param('"Orders of 2010\n' + text(ROW), {"preamble": 1}, id="a title with an open quote"),
     pytest.param(
         text(ROW.replace("PX1", "PX1\0")).encode("utf-16-le"), {}, id="UTF-16 and a zero character"
     ),
@@ -622,6 +631,71 @@ def test_columns_that_cannot_be_made_out_are_named(
         read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns=columns))
 
 
+@pytest.mark.parametrize("name", ["Currency", "currency code", "CCY"])
+def test_a_row_in_another_currency_is_refused(name: str, tmp_path: Path) -> None:
+    """Its amounts would be taken in pounds."""
+    said = ("GBP", "EUR", "£", "NULL", "usd")
+    rows = [f"{ROW.replace('700001', str(700_001 + at))},{each}" for at, each in enumerate(said)]
+
+    plan = read_plan(write(tmp_path, text(*rows, header=f"{HEADER},{name}")))
+
+    assert dict.fromkeys([(3,), (6,)], "the currency is not the pound") == refused(plan)
+    assert ["700001", "700003", "700004"] == [line.invoice for line in sold(plan)]
+
+
+@pytest.mark.parametrize("sign", ["€", "$", "¥"])
+def test_a_header_in_another_currency_is_named(sign: str, tmp_path: Path) -> None:
+    """Also further down, where a second export was joined; `--map` says that it is in pounds."""
+    header = HEADER.replace("UnitPrice", f"Price ({sign})")
+    for content in (text(ROW, header=header), text(ROW, header, ROW)):
+        with pytest.raises(LoadError, match=rf"'Price \({re.escape(sign)}\)' is not in pounds"):
+            read_plan(write(tmp_path, content))
+
+    plans = [
+        read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns="price=Price")),
+        read_plan(write(tmp_path, text(ROW, header=header.replace(sign, "£")))),
+    ]
+
+    assert [[one("700001", 6, 1_530)]] * 2 == [sold(plan) for plan in plans]
+
+
+@pytest.mark.parametrize(("said", "hour"), [("+00", 8), ("-05", 13), ("+0100", 7), ("+01:00", 7)])
+def test_a_zone_of_whole_hours_is_read(said: str, hour: int, tmp_path: Path) -> None:
+    """As PostgreSQL writes it, behind seconds: `08:26-05` may be a time with a wrong mark."""
+    path = write(tmp_path, text(ROW.replace("08:26", f"08:26:00{said}")))
+    without_seconds = write(tmp_path, text(ROW, ROW.replace("08:26", "08:26-05")), "other.csv")
+
+    assert [one("700001", 6, 1_530, at=AT.replace(hour=hour))] == sold(read_plan(path))
+    assert {(3,): "InvoiceDate is no date"} == refused(read_plan(without_seconds))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "damaged"),
+    [("StockCode", "PX1", "8.51E+04"), ("StockCode", "PX1", "8e+12"),
+     ("CustomerID", "90001", "9,0E+04")],
+)  # fmt: skip
+def test_a_code_that_a_spreadsheet_made_a_number_of_is_refused(
+    column: str, cell: str, damaged: str, tmp_path: Path
+) -> None:
+    """All codes that begin alike would be one; what only looks like it is a code."""
+    rows = [ROW, ROW.replace(cell, f'"{damaged}"'), ROW.replace("PX1", "84029E10")]
+
+    assert {(3,): f"{column} is a power of ten: a spreadsheet has made a number of it"} == refused(
+        read_plan(write(tmp_path, text(*rows)))
+    )
+
+
+@pytest.mark.parametrize("column", ["6", "2.55", "2010-12-01 08:26"])
+def test_a_cell_of_a_million_blanks_is_read_once(column: str, tmp_path: Path) -> None:
+    """Who takes the square of them, or of the separators in Excel's line, ends tomorrow."""
+    blanks = " " * 1_000_000
+    wide = ROW.replace(f",{column},", f",{column}{blanks}x,")
+
+    plan = read_plan(write(tmp_path, text(wide, ROW, f"sep={blanks}x")))
+
+    assert [(2,), (4,)] == list(refused(plan))
+
+
 def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
     """Two exports joined: each is read by its own header."""
     again = "Invoice,Price,StockCode,Description,Quantity,InvoiceDate,Customer ID,Country"
@@ -631,6 +705,23 @@ def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
 
     assert [one("700001", 6, 1_530), one("700002", 6, 1_530)] == sold(plan)
     assert {"header": 2} == plan.other_lines
+
+
+def zipped(*members: str) -> bytes:
+    """Return a zip file with these members."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for name in members:
+            made.writestr(name, ROW)
+    return packed.getvalue()
+
+
+def archive(name: str) -> bytes:
+    """Return a tar archive of one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as made:
+        made.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return packed.getvalue()
 
 
 def sheet(invoice: float = 700_001.0, price: float = 2.55) -> list[list[Value]]:
@@ -649,6 +740,69 @@ def test_a_workbook_is_read(tmp_path: Path) -> None:
     assert [one("700001", 6, 1_530), one("700002", 6, 603)] == sold(plan)
     assert {(3,): "the sheet has no header of orders"} == refused(plan)
     assert {"header": 2, "orders": 2, "refused": 1} == dict(counted(plan).lines)
+
+
+def test_a_hidden_sheet_asks_nothing(tmp_path: Path) -> None:
+    """Nobody has seen its orders; its rows are named."""
+    book = workbook({"before": sheet(700_002.0), "2010": sheet()}, hidden=["before"])
+
+    plan = read_plan(write(tmp_path, book))
+
+    assert [one("700001", 6, 1_530)] == sold(plan)
+    assert dict.fromkeys([(1,), (2,)], "the sheet is hidden") == refused(plan)
+
+
+def days(*dates: Value) -> bytes:
+    """Return a workbook of orders with these dates."""
+    [header, row] = sheet()
+    rows = [[700_001.0 + at, *row[1:4], each, *row[5:]] for at, each in enumerate(dates)]
+    return workbook({"a": [header, *rows]})
+
+
+def test_dates_that_a_spreadsheet_has_swapped_are_named(tmp_path: Path) -> None:
+    """It read the first twelve days of each month in the other order, and left the rest texts."""
+    path = write(tmp_path, days(AT.replace(month=1, day=12), AT, "12/13/2010 8:26"))
+
+    with pytest.raises(LoadError, match=r"line 4, .*'12/13/2010 8:26' .* say --dates mdy where"):
+        read_plan(path)
+
+    assert [12, 1, 13] == [line.at.day for line in sold(read_plan(path, MONTH_FIRST))]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pytest.param((AT, AT.replace(day=14), "12/13/2010 8:26"), id="a date above 12"),
+        pytest.param((AT, "12/1/2010 8:26", "12/13/2010 8:26"), id="a text below 13"),
+        pytest.param((AT.replace(day=12), "12/13/2010 8:26"), id="the same in both orders"),
+        pytest.param((AT, AT.replace(day=12)), id="dates alone"),
+    ],
+)
+def test_dates_that_nobody_has_swapped_are_read(dates: tuple[Value, ...], tmp_path: Path) -> None:
+    """Texts among dates are no reason, where dates or texts of the other kind are there."""
+    assert len(dates) == len(sold(read_plan(write(tmp_path, days(*dates)))))
+
+
+@pytest.mark.parametrize(
+    ("decimal", "refusals"),
+    [
+        ("", {(3,): "UnitPrice can hold thousands or decimals; say --decimal"}),
+        ("point", {}),
+    ],
+)
+def test_a_number_of_a_workbook_has_one_reading_and_a_text_may_have_two(
+    decimal: Literal["", "point"], refusals: dict[tuple[int, ...], str], tmp_path: Path
+) -> None:
+    """What its numbers are says nothing of how a text beside them is meant."""
+    [header, row], [_, other] = sheet(price=1.234), sheet(700_002.0)
+    typed = ["1,200" if cell == 2.55 else cell for cell in other]
+    path = write(tmp_path, workbook({"2010": [header, row, typed]}))
+
+    plan = read_plan(path, FileOptions(decimal=decimal))
+
+    assert one("700001", 6, 740) == sold(plan)[0]
+    assert refusals == refused(plan)
+    assert refusals or one("700002", 6, 720_000) == sold(plan)[1]
 
 
 MIB = 1 << 20
@@ -681,6 +835,14 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
         pytest.param(b"\xd0\xcf\x11\xe0", "save it as .xlsx or .csv", id="an old workbook"),
         pytest.param(b"BZh91AY", "unpack it first", id="bzip2"),
         pytest.param(b"%PDF-1.7", "export the orders", id="a PDF"),
+        pytest.param(
+            gzip.compress(gzip.compress(ROW.encode())), "packed twice with gzip", id="gzip in gzip"
+        ),
+        pytest.param(gzip.compress(archive("a")), "a tar archive", id="a tar archive in gzip"),
+        pytest.param(zipped("orders.csv"), "no .xlsx workbook; unpack it first", id="zip"),
+        pytest.param(zipped(), "an empty zip file", id="a zip file without members"),
+        pytest.param(zipped("content.xml"), "an OpenDocument sheet", id="OpenDocument"),
+        pytest.param(zipped("xl/workbook.bin"), "a binary workbook", id="a binary workbook"),
         pytest.param(b"\xff\xfe", "lacks the columns", id="a mark alone"),
         pytest.param(b"\0" * 1_000, "lacks the columns", id="zero bytes"),
     ],

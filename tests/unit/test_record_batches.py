@@ -27,6 +27,7 @@ from app.wire.records import UnreadableBatch
 from tests.support.batches import (
     batch,
     marker,
+    message,
     read,
     with_attributes,
     with_content,
@@ -331,6 +332,86 @@ def test_what_was_aborted_is_passed_over_and_what_was_committed_is_read():
     records, position = read(body, aborted=[(theirs, 0)])
 
     assert ([b"ours", b"theirs again"], 6) == (shown(records), position)
+
+
+def wrapped(content: bytes, codec: int = GZIP, magic: int = 1, attributes: int = 0) -> bytes:
+    """Return the message with the messages of `content`, the last at offset 3."""
+    packed = CODECS[codec](content)
+    return message(3, packed, magic=magic, attributes=codec | attributes)
+
+
+BEFORE_MESSAGE, BEHIND_MESSAGE = message(1, b"a"), message(4, b"c")
+
+
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4])
+@pytest.mark.parametrize("magic", [0, 1])
+def test_messages_of_before_batches_are_read(magic: int, codec: int) -> None:
+    """Those within a compressed one count from the first of it, or say where they lie."""
+    at = 0 if magic else 2
+    within = message(at, b"x", magic=magic) + message(at + 1, b"y", magic=magic)
+
+    records, position = read(
+        message(1, b"a", magic=magic) + wrapped(within, codec, magic) + batch(4, [b"c"])
+    )
+
+    times = [1_001, 1_000, 1_001] if magic else [0, 0, 0]
+    assert ([1, 2, 3, 4], 5) == ([each.offset for each in records], position)
+    assert [b"a", b"x", b"y", b"c"] == shown(records)
+    assert times == [each.timestamp for each in records[:3]]
+
+
+def test_messages_have_the_time_of_the_broker_where_it_says_so() -> None:
+    """Which is that of the message around them."""
+    appended = 0x08
+
+    records, _ = read(wrapped(message(0, b"x") + message(1, b"y"), attributes=appended))
+
+    assert [(2, 1_003, 1), (3, 1_003, 1)] == [
+        (each.offset, each.timestamp, each.timestamp_type) for each in records
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(
+            wrapped(message(0, b"x", length=-12) + message(1, b"y")),
+            "does not end where it says",
+            id="one that ends where it begins",
+        ),
+        pytest.param(
+            wrapped(message(0, b"x")[:-1]), "does not end where it says", id="one cut off"
+        ),
+        pytest.param(wrapped(message(0, b"\0" * CONTENT_BYTES_MAX)), "longer than", id="a bomb"),
+        pytest.param(
+            wrapped(wrapped(message(0, b"x"))), "is compressed", id="one compressed again"
+        ),
+        pytest.param(wrapped(message(0, b"x", magic=0)), "another magic", id="another magic"),
+        pytest.param(wrapped(b""), "no message", id="none"),
+        pytest.param(
+            wrapped(message(90, b"x", magic=0), magic=0), "its offsets", id="an offset far ahead"
+        ),
+        pytest.param(message(3, b"no archive", attributes=GZIP), "BadGzipFile", id="no archive"),
+        pytest.param(bytes(wrapped(message(0, b"x"))[:-1]) + b"?", "CRC", id="a wrong checksum"),
+    ],
+)
+def test_a_message_that_cannot_be_unfolded_is_set_aside(body: bytes, reason: str) -> None:
+    """It ends no process and holds none up; what lies around it is read."""
+    records, position = read(BEFORE_MESSAGE + body + BEHIND_MESSAGE)
+
+    assert ([b"a", (2, 3), b"c"], 5) == (shown(records), position)
+    assert reason in records[1].value.reason
+
+
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_no_byte_of_a_compressed_message_stops_a_reader(at: int, byte: int) -> None:
+    """Whatever is written over whichever byte of what it unfolds to."""
+    content = bytearray(message(0, b"x" * 20) + message(1, b"y" * 20))
+    content[at % len(content)] = byte
+
+    _, position = read(BEFORE_MESSAGE + wrapped(bytes(content)) + BEHIND_MESSAGE)
+
+    assert 5 == position
 
 
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255), missing=st.integers(0, 200))

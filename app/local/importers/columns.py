@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from unicodedata import category
 
 import msgspec
 
@@ -20,9 +21,17 @@ COLUMNS: tuple[str, ...] = (
 )
 """The columns of Online Retail; those of Online Retail II are the same by other names."""
 OTHER_NAMES = {"invoice": "InvoiceNo", "price": "UnitPrice"}
+CURRENCY_COLUMN = "Currency"
+"""A column that a file may have besides: a row in another currency than the shop's is refused."""
+CURRENCY_NAMES = ("currency", "currencycode", "ccy")
+PRICE_SIGN = "£"
 MARKS = re.compile(r"[\W_]+")
 EDGES = "\0\ufeff\u200b\x1a"
 """Padding, marks of joined files, and the end mark of DOS: around a cell they mean nothing."""
+
+
+class ForeignPrice(LoadError):
+    """A header says that its prices are in another currency: none of its rows can be read."""
 
 
 class Columns(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +56,10 @@ def filled_width(cells: Sequence[str]) -> int:
 
 
 def columns_of(cells: Sequence[str], renamed: Mapping[str, str]) -> Columns | set[str]:
-    """Return the columns of a header, or those it lacks; raises LoadError on two for one."""
+    """Return the columns of a header, or those it lacks.
+
+    Raises LoadError on two for one, and ForeignPrice.
+    """
     at: dict[str, int] = {}
     mapped = set(renamed.values())
     for number, cell in enumerate(cells):
@@ -62,7 +74,15 @@ def columns_of(cells: Sequence[str], renamed: Mapping[str, str]) -> Columns | se
             )
         at[column] = number
     missing: set[str] = set(COLUMNS).difference(at)
-    return missing or Columns(at=at, width=filled_width(cells))
+    if missing:
+        return missing
+    price = cells[at["UnitPrice"]]
+    if _is_foreign(price) and "UnitPrice" not in mapped:
+        raise ForeignPrice(
+            f"the column {price!r} is not in pounds, and orders are placed in pounds; convert its "
+            f'amounts, and say so with --map "{key_of(price)}=UnitPrice"'
+        )
+    return Columns(at=at, width=filled_width(cells))
 
 
 def parse_map(text: str) -> dict[str, str]:
@@ -74,7 +94,7 @@ def parse_map(text: str) -> dict[str, str]:
         if not equals or not key_of(theirs) or not column:
             raise LoadError(
                 f"--map {each!r}: say it as their column=ours, where ours is one of "
-                f"{', '.join(COLUMNS)}"
+                f"{', '.join((*COLUMNS, CURRENCY_COLUMN))}"
             )
         if column in renamed.values() or key_of(theirs) in renamed:
             raise LoadError(f"--map {each!r}: a column is mapped once")
@@ -87,4 +107,13 @@ def key_of(name: str) -> str:
     return MARKS.sub("", name).casefold()
 
 
-_OURS = {column.casefold(): column for column in COLUMNS} | OTHER_NAMES
+def _is_foreign(cell: str) -> bool:
+    """Return whether a header names the sign of another currency: `Price (€)`."""
+    return any(category(sign) == "Sc" and sign != PRICE_SIGN for sign in cell)
+
+
+_OURS = (
+    {column.casefold(): column for column in COLUMNS}
+    | OTHER_NAMES
+    | dict.fromkeys(CURRENCY_NAMES, CURRENCY_COLUMN)
+)

@@ -24,7 +24,7 @@ NOON = 12
 
 _TIME = (
     r"(?:(?:T|,?\s+)(?P<hour>[0-9]{1,2})(?P<clock>[:.])(?P<minute>[0-9]{2})"
-    r"(?:(?P=clock)(?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
+    r"(?:(?P=clock)(?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?(?P<hours>[+-][0-9]{2})?)?"
     r"(?:\s*(?P<half>[AP])\.?M\.?)?\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _ORDERED = re.compile(
@@ -54,6 +54,15 @@ def order_of(text: str) -> str:
         return ""
     orders = [order for order in (DAY_FIRST, MONTH_FIRST) if _read(text, order) is not None]
     return EITHER if len(orders) > 1 else "".join(orders)
+
+
+def month_and_day(text: str) -> tuple[int, int] | None:
+    """Return the month and the day that `text` says behind a year; None where it has no such form.
+
+    As of `2010-12-01`, and so of each cell of a workbook that is a date.
+    """
+    parts = _YEAR_FIRST.fullmatch(text)
+    return parts and (int(parts["month"]), int(parts["day"]))
 
 
 def moment_ms(text: str, order: Choice) -> int | None:
@@ -116,13 +125,15 @@ def _moment(parts: re.Match[str], month: int, day: int) -> datetime:
             raise ValueError(hour)
         hour = hour % NOON + NOON * (parts["half"].upper() == "P")
     minute, second = int(parts["minute"] or 0), int(parts["second"] or 0)
-    return datetime(year, month, day, hour, minute, second, tzinfo=_zone(parts["zone"] or "Z"))
+    # PostgreSQL writes whole hours alone, and always behind seconds: `08:26:00+00`.
+    zone = parts["zone"] or parts["hours"] or "Z"
+    return datetime(year, month, day, hour, minute, second, tzinfo=_zone(zone))
 
 
 def _zone(text: str) -> timezone:
     if text[0] not in "+-":
         return UTC
-    hours, minutes = int(text[1:3]), int(text[-2:])
+    hours, minutes = int(text[1:3]), int(text[3:].removeprefix(":") or 0)
     if minutes >= 60:  # noqa: PLR2004
         raise ValueError(text)
     return timezone(timedelta(hours=hours, minutes=minutes) * (-1 if text[0] == "-" else 1))

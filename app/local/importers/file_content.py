@@ -14,8 +14,11 @@ FILE_BYTES_MAX = 512 * 1024 * 1024
 """What a file may hold, unpacked; about six million lines."""
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
+TAR, TAR_AT = b"ustar", 257
 OTHER_KINDS = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as .xlsx or .csv",
+    b"PK\x05\x06": "an empty zip file",
+    b"Rar!": "packed with RAR; unpack it first",
     b"BZh": "packed with bzip2; unpack it first",
     b"\xfd7zXZ": "packed with xz; unpack it first",
     b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it first",
@@ -43,6 +46,10 @@ def read_bytes(path: Path, bytes_max: int = FILE_BYTES_MAX) -> bytes:
     for first, kind in OTHER_KINDS.items():
         if raw.startswith(first):
             raise LoadError(f"{path} is {kind}")
+    if raw.startswith(GZIP):
+        raise LoadError(f"{path} is packed twice with gzip; unpack it once first")
+    if raw.startswith(TAR, TAR_AT):
+        raise LoadError(f"{path} is a tar archive; unpack it first")
     return raw
 
 

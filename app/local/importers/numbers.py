@@ -26,8 +26,11 @@ NUMBER_CHARS_MAX = 100
 """Of a number with its sign, its currency and blanks: a longer text is none."""
 GROUPS = "'\u2019 \u00a0\u202f\u2009"
 """Apostrophes and blanks group thousands, and never begin decimals."""
-CURRENCY = re.compile(r"^([+-]?)\s*(?:£|GBP)\s*|\s*(?:£|GBP)$")
-"""The shop's own currency; another one is no part of a number."""
+CURRENCY = re.compile(r"^([+-]?)\s*(?:£|GBP)\s*|(?<!\s)\s*(?:£|GBP)$")
+"""The shop's own currency; another one is no part of a number. Blanks are searched once, from the
+first: a cell may have millions."""
+POUND_NAMES = frozenset({"gbp", "£", "pound", "pounds", "pound sterling", "sterling"})
+"""How a column of currencies says the shop's own."""
 
 
 def _form(mark: str, other: str) -> re.Pattern[str]:
@@ -55,7 +58,6 @@ def is_nobody(text: str) -> bool:
 def readings(text: str) -> dict[str, Decimal]:
     """Return what `text` can mean, by the decimal mark that it is read with."""
     if len(text) > NUMBER_CHARS_MAX:
-        # CURRENCY takes the square of the blanks in a text.
         return {}
     plain = CURRENCY.sub(r"\1", text.replace("\u2212", "-"))
     sign, body = (plain[:1], plain[1:]) if plain[:1] in {"+", "-"} else ("", plain)

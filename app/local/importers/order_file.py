@@ -14,9 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from app.local.importers import records, retail_file, workbook
-from app.local.importers.choice import EITHER, Evidence
+from app.local.importers.choice import EITHER, Choice, Evidence
 from app.local.importers.columns import Columns, clean, parse_map
-from app.local.importers.dates import order_of
+from app.local.importers.dates import month_and_day, order_of
 from app.local.importers.file_content import ZIP, LoadError, read_bytes
 from app.local.importers.numbers import POINT, mark_of
 from app.local.importers.records import Record
@@ -26,6 +26,7 @@ from app.local.importers.retail_rows import Row, Style, parse
 from app.local.importers.text_lines import decode
 
 NUMBER_COLUMNS = ("Quantity", "UnitPrice")
+MONTH_MAX = 12
 
 Read = Callable[[], Iterator[tuple[Record, Columns]]]
 
@@ -106,12 +107,13 @@ def _content(path: Path, raw: bytes, options: FileOptions) -> Content:
 
 def _style(content: Content, options: FileOptions) -> Style:
     """Return how the file writes dates and decimals; raises LoadError where nothing decides."""
-    dates, marks = Evidence(), Evidence()
+    dates, marks, said = Evidence(), Evidence(), list[tuple[int, int]]()
     for record, columns in content.read():
         if record.kind != "row" or record.fault:
             continue
         text = clean(record.cells[columns.at["InvoiceDate"]])
         dates.add(order_of(text), record.line, text)
+        said += filter(None, [month_and_day(text)] if content.marks else ())
         for column in NUMBER_COLUMNS:
             text = clean(record.cells[columns.at[column]])
             marks.add(mark_of(text), record.line, text)
@@ -121,9 +123,31 @@ def _style(content: Content, options: FileOptions) -> Style:
             f"line {line}, column InvoiceDate: {text!r} can be day first or month first, and no "
             "row of the file decides; say --dates dmy or --dates mdy"
         )
-    return Style(
-        dates=dates.choose(options.dates), marks=marks.choose(options.decimal or content.marks)
+    if not options.dates:
+        _refuse_swapped(dates, said)
+    chosen = marks.choose(options.decimal)
+    if content.marks and not options.decimal:
+        # What numbers of a workbook say, they say not of the texts beside them: `1,200`.
+        chosen = Choice(value=content.marks)
+    return Style(dates=dates.choose(options.dates), marks=chosen)
+
+
+def _refuse_swapped(dates: Evidence, said: list[tuple[int, int]]) -> None:
+    """Raise LoadError where a spreadsheet has swapped day and month of the dates in a workbook.
+
+    One that expects the other order makes dates of `1/12/2010` and leaves `12/13/2010` a text: then
+    no date has a day above 12, and every text has. `said` has month and day of the dates.
+    """
+    is_swapped = any(month != day for month, day in said) and all(
+        day <= MONTH_MAX for _, day in said
     )
+    if is_swapped and len(dates.counts) == 1 and EITHER not in dates.counts:
+        [(order, (line, text))] = dates.first.items()
+        raise LoadError(
+            f"line {line}, column InvoiceDate: {text!r} is a text among dates of which none has a "
+            "day above 12: a spreadsheet has swapped day and month in those; export the orders "
+            f"again with dates as 2010-12-31, or say --dates {order} where they are right"
+        )
 
 
 def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row | Refuse]:

@@ -10,14 +10,23 @@ from typing import Literal
 
 import msgspec
 
-from app.local.importers.columns import COLUMNS, Columns, clean, columns_of, filled_width
+from app.local.importers.columns import (
+    COLUMNS,
+    Columns,
+    ForeignPrice,
+    clean,
+    columns_of,
+    filled_width,
+)
 from app.local.importers.file_content import LoadError
 from app.local.importers.text_lines import TextLines
 
 SEPARATORS = (",", ";", "\t", "|")
-SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\1*\s*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\1*+\s*+', re.IGNORECASE)
 HEADER_LINES_MAX = 20
 """How far down a header is searched for: exports begin with titles."""
+HEADER_HEIGHT_MAX = 10
+"""Physical lines of one header: spreadsheets break the names of columns."""
 JOINED_LINES_MAX = 50
 """Physical lines of one quoted record."""
 INVOICE = re.compile(r"\s*C?[0-9]+(\.0)?\s*", re.IGNORECASE)
@@ -38,11 +47,12 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """The separator, the columns, and the position of the header from 0."""
+    """The separator, the columns, the position of the header from 0, and how many lines it has."""
 
     separator: str
     columns: Columns
     header: int
+    height: int
 
 
 def layout_of(lines: TextLines, renamed: Mapping[str, str]) -> Layout:
@@ -50,13 +60,24 @@ def layout_of(lines: TextLines, renamed: Mapping[str, str]) -> Layout:
     said = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
     candidates = (said[1],) if said else SEPARATORS
     fewest = set(COLUMNS)
-    for at, text in enumerate(lines.texts[:HEADER_LINES_MAX]):
+    for at in range(min(HEADER_LINES_MAX, len(lines.texts))):
         for separator in candidates:
-            columns = columns_of(split(text, separator)[0], renamed)
+            cells, height = _header_cells(lines.texts[at : at + HEADER_HEIGHT_MAX], separator)
+            columns = columns_of(cells, renamed)
             if isinstance(columns, Columns):
-                return Layout(separator=separator, columns=columns, header=at)
+                return Layout(separator=separator, columns=columns, header=at, height=height)
             fewest = min(fewest, columns, key=len)
     raise LoadError(lacking(fewest))
+
+
+def _header_cells(texts: Sequence[str], separator: str) -> tuple[list[str], int]:
+    """Return the cells of the record that begins with the first of `texts`, and its lines."""
+    alone, fault = split(texts[0], separator)
+    cells, height = alone, 1
+    while fault == OPEN and height < len(texts):
+        height += 1
+        cells, fault = split("\n".join(texts[:height]), separator)
+    return (alone, 1) if fault == OPEN else (cells, height)
 
 
 def lacking(missing: set[str]) -> str:
@@ -114,7 +135,7 @@ def text_records(lines: TextLines, layout: Layout) -> Iterator[Record]:
 def _record(lines: TextLines, layout: Layout, at: int) -> Record:
     text, line = lines.texts[at], at + 1
     if at == layout.header:
-        return Record(line=line, kind="header")
+        return Record(line=line, lines=layout.height, kind="header")
     if SEPARATOR_LINE.fullmatch(text):
         return Record(line=line, kind="separator")
     if at < layout.header:
@@ -180,6 +201,8 @@ def _classify(record: Record, columns: Columns, renamed: Mapping[str, str]) -> C
 def _header(cells: Sequence[str], renamed: Mapping[str, str]) -> Columns | None:
     try:
         columns = columns_of(cells, renamed)
+    except ForeignPrice:
+        raise
     except LoadError:
         return None
     return columns if isinstance(columns, Columns) else None

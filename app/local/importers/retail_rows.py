@@ -11,9 +11,17 @@ from typing import ClassVar
 import msgspec
 
 from app.local.importers.choice import EITHER, Choice
-from app.local.importers.columns import COLUMNS
+from app.local.importers.columns import COLUMNS, CURRENCY_COLUMN
 from app.local.importers.dates import moment_ms, order_of
-from app.local.importers.numbers import CURRENCY, is_nobody, is_nothing, mark_of, number, readings
+from app.local.importers.numbers import (
+    CURRENCY,
+    POUND_NAMES,
+    is_nobody,
+    is_nothing,
+    mark_of,
+    number,
+    readings,
+)
 from app.local.importers.retail_requests import Refuse
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.limits import QUANTITY_MAX
@@ -35,6 +43,8 @@ VALUE_WIDTH_MAX = 60
 INVOICE = re.compile(r"C?[0-9]+")
 WHOLE_AS_DECIMAL = re.compile(r"(?<=[0-9])[.,]0{1,2}$")
 """What data frames append to a number that stands beside blanks."""
+POWER_OF_TEN = re.compile(r"[0-9](?:[.,][0-9]+E[+-]?|E[+-])[0-9]+", re.IGNORECASE)
+"""`8.51E+04`: what a spreadsheet leaves of a long code; all that begin alike look the same."""
 NO_NAME = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd"]|^\\.{1,2}$')
 """What no name of the wire may hold, and quotes and lost characters, which no shop means."""
 CONTROLS = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -91,7 +101,7 @@ def parse(
     cells: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
 ) -> Row | Refuse:
     """Return the row, or its refusal with the reason."""
-    text = {name: _text(cells.get(name)) for name in COLUMNS}
+    text = {name: _text(cells.get(name)) for name in (*COLUMNS, CURRENCY_COLUMN)}
     try:
         return _row(text, style, line, height)
     except Wrong as wrong:
@@ -116,6 +126,8 @@ def _row(text: dict[str, str], style: Style, line: int, height: int) -> Row:
         text["CustomerID"] = ""
     invoice = WHOLE_AS_DECIMAL.sub("", text["InvoiceNo"].upper())
     _check_names(text, invoice)
+    if text[CURRENCY_COLUMN] and text[CURRENCY_COLUMN].casefold() not in POUND_NAMES:
+        raise Wrong("the currency is not the pound", CURRENCY_COLUMN)
     quantity = _quantity(text["Quantity"], style)
     description = CONTROLS.sub(" ", text["Description"].replace("\0", ""))
     if text["StockCode"].upper().startswith("TEST"):
@@ -146,6 +158,8 @@ def _check_names(text: dict[str, str], invoice: str) -> None:
     if not INVOICE.fullmatch(invoice):
         raise Wrong(f"unknown kind of invoice: {invoice[:1]}", "InvoiceNo")
     for name in ("StockCode", "Country", "CustomerID"):
+        if name != "Country" and POWER_OF_TEN.fullmatch(text[name]):
+            raise Wrong(f"{name} is a power of ten: a spreadsheet has made a number of it", name)
         if NO_NAME.search(text[name]):
             raise Wrong(f"{name} holds a quote, a line break or another control character", name)
 

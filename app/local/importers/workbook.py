@@ -1,6 +1,6 @@
 """Excel workbooks (.xlsx) as records: cells in the text that the values are read from.
 
-Every sheet whose first row is a header of orders is read; the rows of others are refused.
+Every visible sheet with a header of orders is read; the rows of others are refused.
 """
 
 import io
@@ -12,13 +12,22 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+import msgspec
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from app.local.importers.choice import EITHER
 from app.local.importers.columns import Columns, columns_of
 from app.local.importers.file_content import FILE_BYTES_MAX, LoadError
+from app.local.importers.numbers import mark_of
 from app.local.importers.records import HEADER_LINES_MAX, Record, lacking
 
 WORKBOOK = "xl/workbook.xml"
+OTHER_ZIPS = {
+    "xl/workbook.bin": "a binary workbook (.xlsb); save it as .xlsx or .csv",
+    "content.xml": "an OpenDocument sheet (.ods); save it as .xlsx or .csv",
+    "Index/Document.iwa": "a Numbers document; export it as .xlsx or .csv",
+}
+"""What other zip files are, by a member that they have."""
 SHEETS = "xl/worksheets/"
 CELLS_MAX = 20_000_000
 """Cells of one sheet, blank ones included: the reader makes a rectangle of them."""
@@ -29,19 +38,30 @@ SIGNIFICANT_DIGITS = 15
 """What Excel keeps of a number; what a float has beyond is no part of it."""
 
 Cell = str | float | bool | datetime | date | time | timedelta
-Sheets = list[tuple[str, list[list[Cell]]]]
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one sheet."""
+
+    rows: list[list[Cell]]
+    is_hidden: bool
+
+
+Sheets = list[Sheet]
 
 
 def read_sheets(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Sheets:
-    """Return the visible sheets by name, in order; raises LoadError."""
+    """Return the sheets in order; raises LoadError."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as packed:
-            if WORKBOOK not in packed.namelist():
-                raise LoadError(f"{path} is a zip file and no .xlsx workbook; unpack it first")
+            _check_kind(path, set(packed.namelist()))
             _check_size(path, packed, bytes_max)
         with CalamineWorkbook.from_filelike(io.BytesIO(raw)) as book:
             return [
-                (sheet.name, book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False))
+                Sheet(
+                    rows=book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False),
+                    is_hidden=sheet.visible != SheetVisibleEnum.Visible,
+                )
                 for sheet in book.sheets_metadata
                 if sheet.typ == SheetTypeEnum.WorkSheet
             ]
@@ -49,6 +69,15 @@ def read_sheets(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Shee
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
+
+
+def _check_kind(path: Path, members: set[str]) -> None:
+    """Raise LoadError for a zip file that is no workbook."""
+    for member, kind in OTHER_ZIPS.items():
+        if member in members:
+            raise LoadError(f"{path} is {kind}")
+    if WORKBOOK not in members:
+        raise LoadError(f"{path} is a zip file and no .xlsx workbook; unpack it first")
 
 
 def _check_size(path: Path, packed: zipfile.ZipFile, bytes_max: int) -> None:
@@ -84,8 +113,8 @@ def _number(column: bytes) -> int:
 def layout_of(sheets: Sheets, renamed: Mapping[str, str]) -> Columns:
     """Return the columns of the first sheet with a header of orders; raises LoadError."""
     fewest: set[str] | None = None
-    for _, rows in sheets:
-        for row in rows[:HEADER_LINES_MAX]:
+    for sheet in sheets:
+        for row in () if sheet.is_hidden else sheet.rows[:HEADER_LINES_MAX]:
             columns = columns_of([text_of(cell) for cell in row], renamed)
             if isinstance(columns, Columns):
                 return columns
@@ -96,14 +125,16 @@ def layout_of(sheets: Sheets, renamed: Mapping[str, str]) -> Columns:
 def sheet_records(sheets: Sheets, renamed: Mapping[str, str]) -> Iterator[Record]:
     """Yield every row of every sheet, the rows numbered through all of them from 1."""
     line = 0
-    for _, rows in sheets:
-        texts = [[text_of(cell) for cell in row] for row in rows[:HEADER_LINES_MAX]]
-        begins = _header_at(texts, renamed)
-        for at, row in enumerate(rows):
+    for sheet in sheets:
+        begins, fault = (None, "the sheet is hidden")
+        if not sheet.is_hidden:
+            texts = [[text_of(cell) for cell in row] for row in sheet.rows[:HEADER_LINES_MAX]]
+            begins, fault = _header_at(texts, renamed), "the sheet has no header of orders"
+        for at, row in enumerate(sheet.rows):
             line += 1
-            cells = texts[at] if at < len(texts) else [text_of(cell) for cell in row]
+            cells = [text_of(cell) for cell in row]
             if begins is None and any(cells):
-                yield Record(line=line, fault="the sheet has no header of orders")
+                yield Record(line=line, fault=fault)
             elif begins is not None and at < begins and any(cells):
                 yield Record(line=line, kind="preamble")
             else:
@@ -127,6 +158,8 @@ def text_of(cell: Cell) -> str:
         case float():
             if cell.is_integer():
                 return str(int(cell))
-            return f"{Decimal(f'{cell:.{SIGNIFICANT_DIGITS}g}'):f}"
+            number = f"{Decimal(f'{cell:.{SIGNIFICANT_DIGITS}g}'):f}"
+            # `1.2340` has one reading, and `1.234` two: a number is not written with groups.
+            return f"{number}0" if mark_of(number) == EITHER else number
         case _:
             return str(cell)
