@@ -55,6 +55,8 @@ FEE = SettlementLine(
 )
 SENT = replace(FEE, payout_id="po_1", step="sent", amount_minor=965)
 PAID = replace(SENT, step="paid", bank_minor=965)
+NOT_FROM_BANK = replace(SENT, step="back")
+BACK = replace(NOT_FROM_BANK, bank_minor=-965)
 
 
 def one_line(
@@ -190,6 +192,26 @@ def states(found: Settlement) -> list[tuple[str, str, bool]]:
             one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, days=5),
             [("amount differs", "2-7 d", True), ("payout failed", "2-7 d", True)],
             id="for too long",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, PAID, BACK),
+            [("amount differs", "0-1 d", True)],
+            id="it came back only in the ledger",
+        ),
+        pytest.param(
+            one_line(LINE, ON_ITS_WAY, FEE, SENT, PAID),
+            [("amount differs", "0-1 d", True)],
+            id="it has arrived only there",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, NOT_FROM_BANK),
+            [("amount differs", "0-1 d", True), ("payout failed", "0-1 d", True)],
+            id="it came back from elsewhere than the bank",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, BACK),
+            [("payout failed", "0-1 d", True)],
+            id="it came back from the bank",
         ),
         pytest.param(
             one_line(replace(LINE, order_id=""), PAYOUT), [], id="what is not ours is left out"

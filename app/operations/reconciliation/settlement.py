@@ -11,6 +11,7 @@ import msgspec
 
 from app.operations.reconciliation.settlement_books import (
     AGREEING,
+    BANK,
     DAY_MS,
     EXPECTED,
     READ_MS,
@@ -106,7 +107,7 @@ def _followed(
         if payout is None:
             yield _of(line, "missing payout", (line.net_minor, None), now_ms, payout_id)
             return
-        yield from _paid_out(line, payout, sums.get(payout.id, Counter[Step]()), now_ms)
+        yield from _paid_out(line, payout, sums.get(payout.id, Counter[str]()), now_ms)
     elif failed:
         name, since_ms = list(failed.items())[-1]
         yield _of(line, "payout failed", (line.net_minor, None), now_ms, name, since_ms)
@@ -121,18 +122,20 @@ def _came_back(
     line: BalanceLine,
     payout_id: str,
     failed: Mapping[str, int],
-    sums: Mapping[str, Mapping[Step, int]],
+    sums: Mapping[str, Mapping[str, int]],
     now_ms: int,
 ) -> Iterator[OpenItem]:
     """Yield what the ledger has left at payouts that do not hold a line, or no longer."""
     for name, steps in sums.items():
-        left_minor = steps.get("sent", 0) - steps.get("back", 0)
+        sent_minor = steps.get("sent", 0) - steps.get("back", 0)
+        left_minor = sent_minor or steps.get(BANK, 0)
         if name == payout_id or not left_minor:
             continue
         since_ms = failed.get(name)
         state: State = "unknown line"
         if since_ms is not None:
-            state = "amount differs" if now_ms - since_ms > READ_MS else "waiting to be read"
+            is_late = now_ms - since_ms > READ_MS or not sent_minor
+            state = "amount differs" if is_late else "waiting to be read"
         provider_minor = None if since_ms is None else 0
         yield _of(line, state, (provider_minor, left_minor), now_ms, name, since_ms)
 
@@ -153,12 +156,17 @@ def _fee(line: BalanceLine, entries: Sequence[SettlementLine], now_ms: int) -> I
 
 
 def _paid_out(
-    line: BalanceLine, payout: PayoutRecord, steps: Mapping[Step, int], now_ms: int
+    line: BalanceLine, payout: PayoutRecord, steps: Mapping[str, int], now_ms: int
 ) -> Iterator[OpenItem]:
     """Yield how the ledger's entries of the payout that holds a line differ from it, if they do."""
     is_paid = payout.status == "paid"
     expected: tuple[Step, ...] = ("sent", "paid") if is_paid else ("sent",)
     if line.net_minor == 0:
+        return
+    if steps.get("back") or (steps.get(BANK) and not is_paid):
+        # It came back only in the ledger, or has arrived only there.
+        amounts = (line.net_minor * is_paid, steps.get(BANK, 0))
+        yield _of(line, "amount differs", amounts, now_ms, payout.id, payout.arrival_ms)
         return
     for step, since_ms in zip(expected, (payout.created_ms, payout.arrival_ms), strict=False):
         amount_minor = steps.get(step)
@@ -175,11 +183,13 @@ def _paid_out(
         yield _of(line, "payout in transit", amounts, now_ms, payout.id, payout.created_ms)
 
 
-def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[Step]]:
-    sums: dict[str, Counter[Step]] = defaultdict(Counter)
+def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[str]]:
+    """Return what was posted of each payout, by its step, and what of it is at the bank."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         if entry.step != "fee":
             sums[entry.payout_id][entry.step] += entry.amount_minor
+            sums[entry.payout_id][BANK] += entry.bank_minor
     return sums
 
 
