@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from app.operations.reconciliation.dispute_fees import compare_dispute_fees
 from app.operations.reconciliation.settlement_books import (
     AGREEING,
     BANK,
@@ -48,12 +49,12 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...]
 
 
-def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: int) -> Settlement:
+def compare(found: SettlementBooks, posted: Sequence[SettlementLine], now_ms: int) -> Settlement:
     """Return how what the provider has settled compares with the ledger at `now_ms`."""
     ways = Ways(found)
     own = [line for line in found.lines if line.order_id]
     by_line: dict[str, list[SettlementLine]] = defaultdict(list)
-    entries = list(posted)
+    entries = [entry for entry in posted if entry.step != "dispute_fee"]
     for entry in entries:
         by_line[entry.balance_transaction_id].append(entry)
     items: list[OpenItem] = []
@@ -68,6 +69,7 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
         amounts = (unlisted.amount_minor, None)
         items.append(_item("missing balance transaction", unlisted, amounts, now_ms))
     items += _payout_sums(found, now_ms)
+    items += compare_dispute_fees(found.lines, posted, now_ms)
     return Settlement(
         reconciled=all(item.state in AGREEING for item in items),
         sent_back=sum(item.state == SENT_BACK for item in items),
@@ -164,7 +166,6 @@ def _paid_out(
     if line.net_minor == 0:
         return
     if steps.get("back") or (steps.get(BANK) and not is_paid):
-        # It came back only in the ledger, or has arrived only there.
         amounts = (line.net_minor * is_paid, steps.get(BANK, 0))
         yield _of(line, "amount differs", amounts, now_ms, payout.id, payout.arrival_ms)
         return

@@ -65,6 +65,8 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     payout_id: str = ""
     returned_payout_id: str = ""
     """The failed payout whose money came back by this line; it is of no order."""
+    dispute_id: str = ""
+    """Where a dispute is its source."""
 
 
 class PayoutRecord(msgspec.Struct, frozen=True, kw_only=True):
