@@ -14,7 +14,7 @@ from workflows.payment.provider_messages import ProviderNotified
 from workflows.payment.topics import provider_webhooks
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.provider_currencies import amount_minor_of
-from workflows.shared.provider_metadata import owner_of
+from workflows.shared.provider_metadata import TRANSACTION, owner_of
 from workflows.shipping.carrier_messages import CarrierNotified
 from workflows.shipping.topics import carrier_webhooks
 
@@ -70,11 +70,16 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
     )
 
 
-def intent_of_dispute(event: dict[str, object]) -> str | None:
-    """Return the intent of an event about a dispute, which names no order."""
-    if KINDS.get(str(event.get("type"))) != "dispute_changed":
+def intent_of_unnamed(event: dict[str, object]) -> str | None:
+    """Return the intent of an event that names no order: a dispute, or a refund made by hand."""
+    kind = KINDS.get(str(event.get("type")))
+    if kind not in ("dispute_changed", "refund_changed"):
         return None
-    return str(_part(_part(event, "data"), "object").get("payment_intent") or "")
+    about = _part(_part(event, "data"), "object")
+    metadata = about.get("metadata")
+    if kind == "refund_changed" and isinstance(metadata, dict) and TRANSACTION in metadata:
+        return None
+    return str(about.get("payment_intent") or "")
 
 
 def carrier_notified(event: dict[str, object], _config: Config) -> Emission:
@@ -116,7 +121,7 @@ WEBHOOKS = (
         secret=lambda config: config.provider_webhook_secret,
         emission=provider_notified,
         topic=provider_webhooks,
-        intent_of=intent_of_dispute,
+        intent_of=intent_of_unnamed,
         is_listed=True,
     ),
     WebhookRequest(

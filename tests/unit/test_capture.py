@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.support.examples.order import CLEARED, DELIVERED, RESERVED
+from tests.support.examples.order import CLEARED, DELIVERED, RELEASED, RESERVED
+from tests.support.examples.order import PLACED as ORDERED
 from tests.support.examples.payment import CANCELLED, PLACED, REJECTED, VOIDED
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import START_MS, Received, after, alarm
@@ -53,6 +54,7 @@ CAPTURED = ChargeCaptured(transaction_id="o1", payment_id="pi", amount_minor=1_0
 REFUSED = CaptureRefused(transaction_id="o1", reason="charge_expired_for_capture")
 ENDED = CaptureRefused(transaction_id="o1", is_void=True, reason="automatic")
 UNKNOWN = CaptureUnknown(transaction_id="o1", attempt=0, reason="500")
+STOPPED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1")
 RETRY = CaptureCaseDecided(transaction_id="o1", decision="retry")
 LOSS_DECIDED = CaptureCaseDecided(transaction_id="o1", decision="written_off", reference="case-7")
 VOID_UNKNOWN = p.ChargeUnknown(transaction_id="o1", attempt=1, reason="500")
@@ -324,6 +326,33 @@ def test_verify_names_a_case_until_an_operator_has_ended_it() -> None:
     assert ("o1",) == checks(*events)["captures_arrive"]
     assert () == checks(*events, lost)["captures_arrive"]
     assert () == checks(*events, paid)["captures_arrive"]
+
+
+def test_verify_names_no_case_of_an_order_that_was_cancelled_after_it() -> None:
+    """Its hold is let go, and no operator can decide about it; a hold that is left is named."""
+    story = [LATER, HELD, SHIPPED, REFUSED]
+    [case] = after(payment, *story)[1]
+    [voided] = after(payment, *story, STOPPED, VOIDED)[1]
+    over = OrderCancelled(order_id="o1", cause="cancelled_by_customer")
+    events = [LATER, authorized(), CLEARED, RESERVED, SHIPPED, case, STOPPED, voided, over]
+
+    assert isinstance(voided, PaymentVoided)
+    assert ("o1",) == checks(*events[:-1])["captures_arrive"]
+    assert () == checks(*events)["captures_arrive"]
+    assert () == checks(*events, case)["captures_arrive"]
+    assert ("o1",) == checks(*events, held_minor=1_000)["holds_add_up"]
+
+
+def test_an_order_that_was_written_off_and_then_stopped_is_cancelled() -> None:
+    """Nothing was taken, so nothing has to come back."""
+    story = [LATER, HELD, SHIPPED, REFUSED, LOSS_DECIDED]
+    _, lost = after(payment, *story)[1]
+    [voided] = after(payment, *story, VOIDED)[1]
+    earlier = [ORDERED, authorized(), RESERVED, CLEARED, SHIPPED, lost, voided, STOPPED]
+
+    emitted = [after(order, *earlier)[1], after(order, *earlier, RELEASED)[1]]
+
+    assert [(), (OrderCancelled(order_id="o1", cause="cancelled_by_customer"),)] == emitted
 
 
 def test_verify_names_a_hold_that_is_left_or_both_taken_and_let_go() -> None:

@@ -135,3 +135,25 @@ async def test_a_webhook_of_a_dispute_finds_its_order_at_the_provider(tmp_path: 
     with pytest.raises(Unclear):
         # The simulator has ended: the webhook has to come again.
         await emission_of(declared, event, system.config)
+
+
+async def test_a_webhook_of_a_refund_made_by_hand_finds_its_order_too(tmp_path: Any) -> None:
+    """It has no metadata of ours; one that names an order is believed as any hint is."""
+    async with listening() as console, running(provider.make_app, tmp_path, console.url) as system:
+        charge = {"amount": "1000", "currency": "gbp", "metadata[order_id]": "o7"}
+        key = {"Authorization": f"Bearer {system.config.provider_key}"}
+        _, intent = await system.ask("POST", "/v1/payment_intents", data=charge, headers=key)
+        about = {"id": "re_9", "amount": 400, "currency": "gbp", "payment_intent": intent["id"]}
+
+        async def noticed(**more: object) -> Any:
+            event = {"id": "evt_1", "type": "refund.failed", "data": {"object": {**about, **more}}}
+            emission = await emission_of(webhooks.WEBHOOKS[0], event, system.config)
+            return emission and (emission.transaction_id, emission.message.refund_id)
+
+        by_hand = [await noticed(metadata=fields) for fields in ({}, {"why": "a call"}, None)]
+        ours = await noticed(metadata={"order_id": "o8"}, payment_intent="pi_0")
+        foreign = [await noticed(payment_intent=other) for other in ("pi_0", None)]
+
+    assert [("o7", "re_9")] * 3 == by_hand
+    assert ("o8", "re_9") == ours
+    assert [None, None] == foreign

@@ -23,13 +23,20 @@ from workflows.order.facts import Facts
 from workflows.order.invariants import judge
 from workflows.order.messages import Charge, GoodwillGranted, Line, OrderPlaced, ReturnLine
 from workflows.order.messages import ReturnRequested as Asked
-from workflows.order.saga_messages import OrderCompleted, ReturnAccepted, ReturnRefused
+from workflows.order.pending_steps import pending_steps
+from workflows.order.saga_messages import (
+    OrderCancelled,
+    OrderCompleted,
+    ReturnAccepted,
+    ReturnRefused,
+)
 from workflows.order.state import kept_minor
 from workflows.order.view import details, view
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
 from workflows.payment.books import lines_of_payment
 from workflows.payment.capture_messages import CaptureCaseDecided
+from workflows.payment.dispute_messages import DisputeOpened, RefundCoveredByDispute
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.payment.provider_capture_messages import (
     CaptureCharge,
@@ -84,6 +91,10 @@ REFUSED = CaptureRefused(transaction_id="o1", reason="charge_expired_for_capture
 BACK = p.RefundSucceeded(
     transaction_id="o1", refund_key="unshipped", refund_id="re", amount_minor=475
 )
+LOST = p.RefundFailed(
+    transaction_id="o1", refund_key="unshipped", refund_id="re", reason="lost_or_stolen_card"
+)
+REST_BACK = replace(BACK, refund_key="compensation", refund_id="re2", amount_minor=525)
 
 
 def names(emitted: tuple[Any, ...]) -> list[str]:
@@ -406,6 +417,57 @@ def test_no_return_has_the_name_of_that_refund() -> None:
     [refusal] = done(asked("unshipped", "mug", 1))[1]
 
     assert isinstance(refusal, ReturnRefused)
+
+
+def ended_by(*refunds: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return an order whose shipment was stopped after `refunds`, and what the last emitted."""
+    story = [PLACED, paid_of(PLACED, CHARGED), RESERVED, CLEARED, CREATED, STOPPED]
+    return after(order, *story, InventoryReleased(order_id="o1"), *refunds)
+
+
+def test_a_stopped_order_is_cancelled_once_both_of_its_refunds_are_back() -> None:
+    """What was for lines that were not to ship is one of its own, and may fail or be pending."""
+    rest = after(payment, PLACED, CHARGED, CREATED, STOPPED, BACK, REST_BACK)[1][0]
+    unshipped = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
+    lost = replace(after(payment, PLACED, CHARGED, CREATED, BACK, LOST)[1][0], tries_again=True)
+    covered = RefundCoveredByDispute(
+        transaction_id="o1",
+        payment_id="pi",
+        dispute_id="dp",
+        refund_key="unshipped",
+        amount_minor=475,
+        left_minor=0,
+        currency="GBP",
+        kind="unshipped",
+    )
+    over = (OrderCancelled(order_id="o1", cause="fraud"),)
+
+    assert ("compensation", "unshipped") == (rest.kind, unshipped.kind)
+    assert [(), over] == [ended_by(rest)[1], ended_by(rest, unshipped)[1]]
+    assert [(), over] == [ended_by(unshipped)[1], ended_by(unshipped, rest)[1]]
+    assert () == ended_by(unshipped, lost, rest)[1]
+    assert over == ended_by(unshipped, lost, rest, unshipped)[1]
+    assert over == ended_by(rest, covered)[1]
+    assert over == ended_by(replace(rest, amount_minor=1_000))[1]
+
+
+def test_an_order_that_waits_for_the_second_refund_says_so_and_is_not_stuck() -> None:
+    """A provider may take days over it, and a bank months over a dispute."""
+    rest = after(payment, PLACED, CHARGED, CREATED, STOPPED, BACK, REST_BACK)[1][0]
+    opened = DisputeOpened(
+        transaction_id="o1",
+        payment_id="pi",
+        dispute_id="dp",
+        amount_minor=475,
+        currency="GBP",
+        reason="fraudulent",
+        is_inquiry=False,
+    )
+    waits, disputed = ended_by(rest)[0], ended_by(rest, opened)[0]
+
+    assert ["the money to be refunded"] == [each.what for each in pending_steps(waits)]
+    assert (order.overdue_at_ms(waits) or 0) - START_MS > 14 * 86_400_000
+    assert (order.overdue_at_ms(disputed) or 0) - START_MS > 100 * 86_400_000
 
 
 def test_the_order_shows_what_does_not_come() -> None:

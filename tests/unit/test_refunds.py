@@ -1,12 +1,16 @@
 """A refund that waits, fails, is refused or is decided by an operator, by example."""
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from tests.support.examples.payment import CANCELLED, NOTICE, PLACED, SUCCEEDED
 from tests.support.workflow_runner import START_MS, Received, after, alarm, due_seconds
 from workflows.ledger import process as ledger
 from workflows.notification import process as notification
 from workflows.order import process as order
+from workflows.order.saga_messages import ReturnAccepted
 from workflows.payment import process as payment
 from workflows.payment.books import lines_of_entry, lines_of_payment
 from workflows.payment.messages import (
@@ -25,6 +29,7 @@ from workflows.payment.provider_messages import (
     RefundRefused,
     RefundSucceeded,
 )
+from workflows.payment.refund_progress import cases
 from workflows.shared.message import Message
 
 KEY = "compensation"
@@ -173,6 +178,61 @@ def test_refunds(story: list[Received], emitted: tuple[Message, ...], due: float
     assert due == (None if due_now is None else round(due_now))
 
 
+def test_a_refund_found_at_the_provider_that_fails_after_all_is_a_case_of_its_own() -> None:
+    """Of the next round: the decision about the first one is made, and was carried out."""
+    at_provider = RefundCaseDecided(**DECIDED, decision="settled", reference="re_9")
+    lost = RefundFailed(
+        transaction_id="o1", refund_key=KEY, refund_id="re_9", round=1, reason="expired"
+    )
+    story = [*TO_CASE, at_provider, replace(CHANGED, refund_id="re_9"), alarm(2)]
+    [inquired], first = after(payment, *story)[1], after(payment, *TO_CASE)[0]
+    state, emitted = after(payment, *story, lost)
+    _, paid = after(payment, *story, lost, SETTLED)
+
+    assert isinstance(inquired, InquireRefund)
+    assert "re_9" == inquired.refund_id
+    assert ["PaymentRefundFailed", "RefundCaseOpened"] == [type(each).__name__ for each in emitted]
+    assert [{KEY: 1}, {KEY: 2}] == [cases(each.refunds) for each in (first, state)]
+    assert (refunded(refund_id="bank-7", by_hand=True),) == paid
+
+
+def returned(*stories: tuple[str, str]) -> tuple[Any, list[Message]]:
+    """Return the payment after refused returns, settled by a reference each, and what it emits."""
+    story: list[Message] = [PLACED, SUCCEEDED]
+    emitted: list[Message] = []
+    for key, reference in stories:
+        about = {"transaction_id": "o1", "refund_key": key}
+        accepted = ReturnAccepted(
+            order_id="o1", return_id=key, lines=(), amount_minor=300, currency="GBP"
+        )
+        story += [accepted, RefundRefused(**about, reason="charge_already_refunded")]
+        story += [RefundCaseDecided(**about, decision="settled", reference=reference)]
+        emitted += after(payment, *story)[1]
+    return after(payment, *story)[0], emitted
+
+
+def test_one_transfer_that_pays_two_refunds_is_two_entries() -> None:
+    """Each has a number of its own, so that the books have both; what is repeated changes none."""
+    paid = after(payment, PLACED, SUCCEEDED)[1][0]
+    emitted = returned(("r1", "bank-7"), ("r2", "bank-7"), ("r3", "bank-7"))[1]
+    books = after(ledger, paid, *emitted, *emitted)[0].balances
+
+    assert ["bank-7", "bank-7#2", "bank-7#3"] == [each.refund_id for each in emitted]
+    assert {"refunds": 900, "cash_at_bank": -900} == {
+        name: books[name] for name in ("refunds", "cash_at_bank")
+    }
+
+
+def test_one_refund_at_the_provider_settles_one_case() -> None:
+    """The second stays a case, and says why; it can be decided again."""
+    state, (first, second) = returned(("r1", "re_9"), ("r2", "re_9"))
+
+    assert isinstance(first, PaymentRefunded)
+    assert isinstance(second, RefundCaseOpened)
+    assert "re_9 is the refund of r1 already" == second.reason
+    assert {"r2": 1} == cases(state.refunds)
+
+
 def test_what_failed_is_reversed_and_another_way_is_the_banks() -> None:
     """The books follow: cash is at the provider again, then it leaves the bank."""
     paid = after(payment, PLACED, SUCCEEDED)[1][0]
@@ -207,6 +267,18 @@ def test_the_customer_gets_a_message_of_a_refund_that_came_back_and_of_the_next(
 
     assert [["Refund"], ["Refund delayed"], [], ["Refund"]] == titles
     assert () == after(notification, failed(was_refunded=False))[1]
+
+
+def test_a_refund_of_a_cancelled_order_that_failed_is_news_when_it_arrives() -> None:
+    """The first is said by the message that the order is cancelled; nothing else says the next."""
+    story = [refunded(), failed(was_refunded=True), refunded(1), refunded(by_hand=True)]
+
+    said = [after(notification, *story[: at + 1])[1] for at in range(3)]
+    [by_hand] = after(notification, *story[:2], story[3])[1]
+
+    assert [[], ["Refund delayed"], ["Refund"]] == [[each.title for each in one] for one in said]
+    assert "10.00 GBP is on its way back." == by_hand.text
+    assert () == after(notification, *story[:3], story[2])[1]
 
 
 def test_an_order_whose_refund_is_pending_is_not_stuck_for_weeks() -> None:

@@ -55,6 +55,8 @@ FEE = SettlementLine(
 )
 SENT = replace(FEE, payout_id="po_1", step="sent", amount_minor=965)
 PAID = replace(SENT, step="paid", bank_minor=965)
+NOT_FROM_BANK = replace(SENT, step="back")
+BACK = replace(NOT_FROM_BANK, bank_minor=-965)
 
 
 def one_line(
@@ -192,6 +194,26 @@ def states(found: Settlement) -> list[tuple[str, str, bool]]:
             id="for too long",
         ),
         pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, PAID, BACK),
+            [("amount differs", "0-1 d", True)],
+            id="it came back only in the ledger",
+        ),
+        pytest.param(
+            one_line(LINE, ON_ITS_WAY, FEE, SENT, PAID),
+            [("amount differs", "0-1 d", True)],
+            id="it has arrived only there",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, NOT_FROM_BANK),
+            [("amount differs", "0-1 d", True), ("payout failed", "0-1 d", True)],
+            id="it came back from elsewhere than the bank",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, BACK),
+            [("payout failed", "0-1 d", True)],
+            id="it came back from the bank",
+        ),
+        pytest.param(
             one_line(replace(LINE, order_id=""), PAYOUT), [], id="what is not ours is left out"
         ),
         pytest.param(
@@ -215,6 +237,78 @@ def test_an_open_item_says_what_it_is(
     assert expected == states(found)
     differs = [state for state, _, wrong in expected if wrong and state != "payout failed"]
     assert found.reconciled == (not differs)
+
+
+TAKEN = BalanceLine(
+    id="txn_2",
+    category="dispute",
+    order_id="o1",
+    amount_minor=-1_000,
+    fee_minor=1_500,
+    net_minor=-2_500,
+    source_minor=None,
+    currency="GBP",
+    at_ms=AT_MS,
+    available_ms=AT_MS,
+    dispute_id="du_1",
+)
+"""What a dispute has taken; a part of its fee comes back when it is won:"""
+WON = replace(TAKEN, id="txn_3", category="dispute_reversal", amount_minor=1_000, fee_minor=-500)
+WON = replace(WON, net_minor=1_500)
+TAKEN_FEE = replace(FEE, balance_transaction_id="du_1", step="dispute_fee", amount_minor=1_500)
+FEE_BACK = replace(TAKEN_FEE, amount_minor=-500)
+
+
+@pytest.mark.parametrize(
+    ("lines", "posted", "days", "expected"),
+    [
+        pytest.param([TAKEN], [TAKEN_FEE], 9, [], id="it is posted"),
+        pytest.param([TAKEN, WON], [TAKEN_FEE, FEE_BACK], 9, [], id="a part has come back"),
+        pytest.param([TAKEN], [], 1, [("waiting to be read", 1_500, None)], id="not yet"),
+        pytest.param([TAKEN], [], 9, [("missing fee", 1_500, None)], id="never"),
+        pytest.param(
+            [TAKEN],
+            [replace(TAKEN_FEE, amount_minor=1_499)],
+            9,
+            [("amount differs", 1_500, 1_499)],
+            id="a minor unit less",
+        ),
+        pytest.param(
+            [TAKEN, WON], [TAKEN_FEE], 9, [("amount differs", 1_000, 1_500)], id="none came back"
+        ),
+        pytest.param(
+            [TAKEN],
+            [TAKEN_FEE, replace(TAKEN_FEE, balance_transaction_id="du_2")],
+            9,
+            [("amount differs", None, 1_500)],
+            id="the provider has no such dispute",
+        ),
+        pytest.param([replace(TAKEN, order_id="")], [], 9, [], id="it is not ours"),
+    ],
+)
+def test_the_fee_of_a_dispute_is_what_the_provider_has_kept(
+    lines: list[BalanceLine],
+    posted: list[SettlementLine],
+    days: int,
+    expected: list[tuple[str, int | None, int | None]],
+) -> None:
+    """It is no part of the amounts that are compared otherwise."""
+    found = compare(SettlementBooks(lines=tuple(lines)), posted, AT_MS + days * DAY_MS)
+    items = [each for each in found.open_items if each.balance_transaction_id.startswith("du")]
+
+    assert expected == [(each.state, each.provider_minor, each.ledger_minor) for each in items]
+    assert all(found.reconciled != item.wrong for item in items)
+
+
+def test_the_entry_of_a_dispute_says_its_fee() -> None:
+    """And what of it came back; that is beside what is compared with the dispute itself."""
+    sides = ("disputes_receivable", 1_000), ("dispute_fees", 1_500), ("cash_at_provider", -2_500)
+    taken = entry("dispute/du_1", *sides)
+    won = entry("dispute reversed/du_1", ("dispute_fees", -500), ("cash_at_provider", 500))
+
+    assert [TAKEN_FEE] == list(settlement_of_entry(taken, AT_MS))
+    assert [FEE_BACK] == list(settlement_of_entry(won, AT_MS))
+    assert [] == list(settlement_of_entry(entry("chargeback/du_1", *sides), AT_MS))
 
 
 def test_what_has_come_back_is_followed_to_the_next_payout() -> None:

@@ -68,7 +68,7 @@ def _message(state: SentMessages, received: Message) -> RequestMessage | None:  
             amount = money(received.amount_minor, received.currency)
             text = f"We no longer hold {amount} on your card. Nothing was taken."
             return _send(state, transaction_id, "authorization/voided", "push", "Card freed", text)
-        case PaymentRefunded(transaction_id=transaction_id, kind="return" | "unshipped"):
+        case PaymentRefunded(transaction_id=transaction_id) if _is_news(state, received):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{key_of(received)}"
             if key_of(received) in state.failed_returns:
@@ -91,6 +91,14 @@ def _message(state: SentMessages, received: Message) -> RequestMessage | None:  
             return _instructed(state, received)
         case _:
             return None
+
+
+def _is_news(state: SentMessages, refunded: PaymentRefunded) -> bool:
+    """Return whether nothing else says it: that an order is cancelled says that all is refunded.
+
+    Unless that refund has failed since.
+    """
+    return refunded.kind != "compensation" or key_of(refunded) in state.failed_returns
 
 
 def _instructed(state: SentMessages, asked: NotifyCustomer) -> RequestMessage:
@@ -120,7 +128,7 @@ def evolve(state: SentMessages, message: Message, _at_ms: int) -> SentMessages:
     match message:
         case PaymentCompleted(customer_id=customer_id) | PaymentAuthorized(customer_id=customer_id):
             return replace(state, customer_id=customer_id)
-        case PaymentRefundFailed(was_refunded=True, kind="return" | "unshipped"):
+        case PaymentRefundFailed(was_refunded=True):
             if key_of(message) in state.failed_returns:
                 return state
             return replace(state, failed_returns=(*state.failed_returns, key_of(message)))

@@ -51,6 +51,8 @@ def _completed(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int)
 
 def _cancelled(facts: Facts, known: OrderFacts, message: saga.OrderCancelled, at_ms: int) -> None:
     known.cancelled += 1
+    # Nothing is to be captured for it any more, and no operator can decide about it.
+    known.capture_case = False
     known.cause = facts.interned(message.cause)
     known.end_ms = _earlier(known.end_ms, at_ms)
 

@@ -90,8 +90,8 @@ def _held(_facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
         case capture.PaymentVoided():
             known.voided_minor += message.amount_minor
         case capture.CaptureCaseOpened():
-            # An operator may have ended it before: then this is read late.
-            known.capture_case = not (known.payments or known.written_off)
+            # An operator or a cancellation may have ended it before: then this is read late.
+            known.capture_case = not (known.payments or known.written_off or known.cancelled)
         case _:
             known.written_off, known.capture_case = True, False
 

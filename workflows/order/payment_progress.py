@@ -63,8 +63,13 @@ def _disputed(state: Order, message: Message, at_ms: int) -> Order:
     match message:
         case PaymentRefundHeld(kind="compensation") if status in DUE_BACK:
             return replace(state, payment=Mark(status="disputed", at_ms=at_ms))
-        case RefundCoveredByDispute(kind="compensation", left_minor=0) if status in DUE_BACK:
-            return replace(state, payment=Mark(status="charged_back", at_ms=at_ms))
+        case RefundCoveredByDispute(kind="compensation" | "unshipped" as kind):
+            covered_minor = state.covered_minor + message.amount_minor
+            state = replace(state, covered_minor=covered_minor)
+            is_whole = kind == "compensation" and not message.left_minor
+            if is_whole and status in DUE_BACK:
+                return replace(state, payment=Mark(status="charged_back", at_ms=at_ms))
+            return state
         case _:
             return state
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from workflows.order.process import STUCK_AFTER_MS, deadlines, overdue_at_ms
 from workflows.order.returns import Return
-from workflows.order.state import UNPAID, Order
+from workflows.order.state import UNPAID, Order, is_all_back
 from workflows.shared.workflow import PendingStep, Step
 
 Status = Literal[
@@ -131,13 +131,13 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     if not state.cause or state.completed_at_ms or state.cancelled_at_ms:
         return
     until_ms, since_ms = state.cause_at_ms + STUCK_AFTER_MS, state.cause_at_ms
+    status = state.payment.status
+    is_rest_missing = status in ("refunded", "charged_back") and not is_all_back(state)
     open_: dict[str, bool] = {
-        "the money to be refunded": state.payment.status == "completed",
-        "the bank to decide about the payment, which the customer disputes": (
-            state.payment.status == "disputed"
-        ),
-        "the money that is held to be let go": state.payment.status == "authorized",
-        "the payment to end without money taken": state.payment.status in UNPAID,
+        "the money to be refunded": status in ("completed", "refunding") or is_rest_missing,
+        "the bank to decide about the payment, which the customer disputes": (status == "disputed"),
+        "the money that is held to be let go": status == "authorized",
+        "the payment to end without money taken": status in UNPAID,
         "the goods to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",
     }

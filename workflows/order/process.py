@@ -7,6 +7,7 @@ decides about returns; here is what to emit, `workflows/order/view.py` says it t
 """
 
 from workflows.order import return_decision
+from workflows.order.disputes import OPEN
 from workflows.order.messages import GoodwillGranted, ReturnRequested
 from workflows.order.order_progress import evolve
 from workflows.order.returns import refusal
@@ -18,7 +19,7 @@ from workflows.order.saga_messages import (
     Step,
     StepOverdue,
 )
-from workflows.order.state import INITIAL, UNPAID, Order, kept_minor
+from workflows.order.state import INITIAL, UNPAID, Order, is_all_back, kept_minor
 from workflows.payment.refund_progress import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
@@ -72,6 +73,11 @@ def overdue_at_ms(state: Order) -> int | None:
     if not state.order_id or _ended(state):
         return None
     waits_ms = {"refunding": PENDING_OVERDUE_MS, "disputed": DISPUTED_MS}
+    if not is_all_back(state):
+        # The other refund, for lines that were not to ship, may be pending or held as well.
+        is_disputed = any(each.status in OPEN for each in state.disputes.values())
+        rest_ms = DISPUTED_MS if is_disputed else PENDING_OVERDUE_MS
+        waits_ms |= dict.fromkeys(("refunded", "charged_back"), rest_ms)
     if state.cause and state.payment.status in waits_ms:
         return state.payment.at_ms + waits_ms[state.payment.status] + STUCK_AFTER_MS
     if state.cause:
@@ -120,7 +126,9 @@ def _end(state: Order) -> tuple[Message, ...]:
     order_id = state.order_id
     if state.cause:
         by_bank = state.payment.status == "charged_back"
-        taken_back = by_bank or state.payment.status in ("failed", "refunded", "voided")
+        refunded = (by_bank or state.payment.status == "refunded") and is_all_back(state)
+        # What was written off was not taken: nothing has to come back.
+        taken_back = refunded or state.payment.status in ("failed", "voided", "written_off")
         put_back = state.inventory.status in ("rejected", "released")
         if taken_back and put_back:
             return (

@@ -61,6 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     unshipped_refunded_minor: int = 0
     """What was refunded for lines that do not ship, where the money had been taken at once."""
     compensated_minor: int = 0
+    covered_minor: int = 0
+    """What of these two refunds a bank has refunded, so that we do not."""
     cause: Cause | None = None
     """Why it is being compensated: the first cause received."""
     detail: str = ""
@@ -83,6 +85,17 @@ INITIAL = Order()
 def kept_minor(state: Order) -> int:
     """Return what was charged, without what goes back for lines that do not ship."""
     return max(0, state.charged_minor + state.let_go_minor - state.returns.released_minor)
+
+
+def is_all_back(state: Order) -> bool:
+    """Return whether the customer has back what was taken for an order that ships nothing.
+
+    What was taken for lines that were not to ship is a refund of its own, and may take longer.
+    """
+    if state.returns.partial is None:
+        return True
+    back_minor = state.compensated_minor + state.unshipped_refunded_minor + state.covered_minor
+    return back_minor >= state.charged_minor
 
 
 UNPAID = ("waiting", "pending", "action_required", "processing")

@@ -57,12 +57,14 @@ STEPS: dict[str, tuple[Step, Account]] = {
     PAYOUT_SENT: ("sent", "payout_clearing"),
     PAYOUT_PAID: ("paid", "cash_at_bank"),
     PAYOUT_BACK: ("back", "cash_at_provider"),
+    DISPUTE: ("dispute_fee", "dispute_fees"),
+    DISPUTE_REVERSED: ("dispute_fee", "dispute_fees"),
 }
 """By the beginning of a cause: the step, and the account that has its amount on the left."""
 
 
 def settlement_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[SettlementLine]:
-    """Yield the line of an entry that settlement has made."""
+    """Yield the line of an entry that settlement has made, or of the fee of a dispute."""
     kind, _, name = entry.cause.partition("/")
     if f"{kind}/" not in STEPS:
         return

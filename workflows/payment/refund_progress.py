@@ -23,6 +23,8 @@ OVERDUE_MS = 300_000
 """When an unknown refund becomes RefundOverdue: later than any forward step."""
 PROVIDER_REFUND = "re_"
 """How the ids of the provider's refunds begin: docs.stripe.com/api/refunds/object."""
+NUMBERED = "#"
+"""What numbers the refunds that are found by one reference, from the second on."""
 PENDING_OVERDUE_MS = 14 * 86_400_000
 """And a pending one: Stripe's refunds take 5 to 10 business days."""
 
@@ -92,9 +94,26 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
     if decided.decision == "settled":
         reference = decided.reference or f"by hand {key}"
         at_provider = reference.startswith(PROVIDER_REFUND)
-        paid = {"by_hand": not at_provider, "at_provider": at_provider, "refund_id": reference}
-        return change(refunds, key, status="given", hint="", **paid)
+        others = _found_by(refunds, key, reference)
+        if at_provider and others:
+            reason = f"{reference} is the refund of {others[0]} already"
+            return put(refunds, key, replace(_new_case(refunds.by_key[key], at_ms), reason=reason))
+        # One transfer may pay several refunds: each is an entry of its own in the books.
+        number = f"{NUMBERED}{len(others) + 1}" if others else ""
+        paid = {"by_hand": not at_provider, "at_provider": at_provider}
+        return change(
+            refunds, key, status="given", hint="", refund_id=f"{reference}{number}", **paid
+        )
     return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
+
+
+def _found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
+    """Return the keys of other refunds of this payment that are found by `reference`."""
+    return [
+        name
+        for name, each in refunds.by_key.items()
+        if name != key and each.refund_id.partition(NUMBERED)[0] == reference
+    ]
 
 
 def _fresh(refund: Refund, at_ms: int) -> Refund:
@@ -111,9 +130,16 @@ def _fresh(refund: Refund, at_ms: int) -> Refund:
     )
 
 
+def _new_case(refund: Refund, at_ms: int) -> Refund:
+    """Return a case of the next round: an operator has decided about this one already."""
+    return replace(_fresh(refund, at_ms), status="case")
+
+
 def _again(refunds: Refunds, key: str, at_ms: int) -> Refunds:
     """Return `refunds` with a round more of a refund that has failed, or a case of it."""
     failed = refunds.by_key[key]
+    if failed.case_emitted:
+        return put(refunds, key, _new_case(failed, at_ms))
     if failed.round + 1 >= ROUNDS:
         return change(refunds, key, status="case", hint="")
     return put(refunds, key, _fresh(failed, at_ms))

@@ -60,8 +60,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return self.authorized_minor - self.captured_minor - self.voided_minor
 
 
-Step = Literal["fee", "sent", "paid", "back"]
-"""What of a balance transaction is posted: its fee, its way to the bank, its way back."""
+Step = Literal["fee", "sent", "paid", "back", "dispute_fee"]
+"""What of a balance transaction is posted: its fee, its way to the bank, its way back; and the fee
+of a dispute, which the dispute posts."""
 
 
 class SettlementLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class SettlementLine(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: str
     balance_transaction_id: str
+    """Of the fee of a dispute it is the id of the dispute."""
     payout_id: str = ""
     """Empty for a fee."""
     step: Step

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from app.operations.reconciliation.dispute_fees import compare_dispute_fees
 from app.operations.reconciliation.settlement_books import (
     AGREEING,
+    BANK,
     DAY_MS,
     EXPECTED,
     READ_MS,
@@ -47,12 +49,12 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...]
 
 
-def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: int) -> Settlement:
+def compare(found: SettlementBooks, posted: Sequence[SettlementLine], now_ms: int) -> Settlement:
     """Return how what the provider has settled compares with the ledger at `now_ms`."""
     ways = Ways(found)
     own = [line for line in found.lines if line.order_id]
     by_line: dict[str, list[SettlementLine]] = defaultdict(list)
-    entries = list(posted)
+    entries = [entry for entry in posted if entry.step != "dispute_fee"]
     for entry in entries:
         by_line[entry.balance_transaction_id].append(entry)
     items: list[OpenItem] = []
@@ -67,6 +69,7 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
         amounts = (unlisted.amount_minor, None)
         items.append(_item("missing balance transaction", unlisted, amounts, now_ms))
     items += _payout_sums(found, now_ms)
+    items += compare_dispute_fees(found.lines, posted, now_ms)
     return Settlement(
         reconciled=all(item.state in AGREEING for item in items),
         sent_back=sum(item.state == SENT_BACK for item in items),
@@ -106,7 +109,7 @@ def _followed(
         if payout is None:
             yield _of(line, "missing payout", (line.net_minor, None), now_ms, payout_id)
             return
-        yield from _paid_out(line, payout, sums.get(payout.id, Counter[Step]()), now_ms)
+        yield from _paid_out(line, payout, sums.get(payout.id, Counter[str]()), now_ms)
     elif failed:
         name, since_ms = list(failed.items())[-1]
         yield _of(line, "payout failed", (line.net_minor, None), now_ms, name, since_ms)
@@ -121,18 +124,20 @@ def _came_back(
     line: BalanceLine,
     payout_id: str,
     failed: Mapping[str, int],
-    sums: Mapping[str, Mapping[Step, int]],
+    sums: Mapping[str, Mapping[str, int]],
     now_ms: int,
 ) -> Iterator[OpenItem]:
     """Yield what the ledger has left at payouts that do not hold a line, or no longer."""
     for name, steps in sums.items():
-        left_minor = steps.get("sent", 0) - steps.get("back", 0)
+        sent_minor = steps.get("sent", 0) - steps.get("back", 0)
+        left_minor = sent_minor or steps.get(BANK, 0)
         if name == payout_id or not left_minor:
             continue
         since_ms = failed.get(name)
         state: State = "unknown line"
         if since_ms is not None:
-            state = "amount differs" if now_ms - since_ms > READ_MS else "waiting to be read"
+            is_late = now_ms - since_ms > READ_MS or not sent_minor
+            state = "amount differs" if is_late else "waiting to be read"
         provider_minor = None if since_ms is None else 0
         yield _of(line, state, (provider_minor, left_minor), now_ms, name, since_ms)
 
@@ -153,12 +158,16 @@ def _fee(line: BalanceLine, entries: Sequence[SettlementLine], now_ms: int) -> I
 
 
 def _paid_out(
-    line: BalanceLine, payout: PayoutRecord, steps: Mapping[Step, int], now_ms: int
+    line: BalanceLine, payout: PayoutRecord, steps: Mapping[str, int], now_ms: int
 ) -> Iterator[OpenItem]:
     """Yield how the ledger's entries of the payout that holds a line differ from it, if they do."""
     is_paid = payout.status == "paid"
     expected: tuple[Step, ...] = ("sent", "paid") if is_paid else ("sent",)
     if line.net_minor == 0:
+        return
+    if steps.get("back") or (steps.get(BANK) and not is_paid):
+        amounts = (line.net_minor * is_paid, steps.get(BANK, 0))
+        yield _of(line, "amount differs", amounts, now_ms, payout.id, payout.arrival_ms)
         return
     for step, since_ms in zip(expected, (payout.created_ms, payout.arrival_ms), strict=False):
         amount_minor = steps.get(step)
@@ -175,11 +184,13 @@ def _paid_out(
         yield _of(line, "payout in transit", amounts, now_ms, payout.id, payout.created_ms)
 
 
-def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[Step]]:
-    sums: dict[str, Counter[Step]] = defaultdict(Counter)
+def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[str]]:
+    """Return what was posted of each payout, by its step, and what of it is at the bank."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         if entry.step != "fee":
             sums[entry.payout_id][entry.step] += entry.amount_minor
+            sums[entry.payout_id][BANK] += entry.bank_minor
     return sums
 
 

@@ -43,6 +43,10 @@ WITHOUT_FEE_ENTRY = frozenset({"dispute", "dispute_reversal"})
 """Categories whose fees are posted from other events."""
 
 
+BANK = "at the bank"
+"""Beside the steps of a payout: what the ledger has at the bank by it."""
+
+
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     """A balance transaction by the provider's own file, in minor units."""
 
@@ -61,6 +65,8 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     payout_id: str = ""
     returned_payout_id: str = ""
     """The failed payout whose money came back by this line; it is of no order."""
+    dispute_id: str = ""
+    """Where a dispute is its source."""
 
 
 class PayoutRecord(msgspec.Struct, frozen=True, kw_only=True):

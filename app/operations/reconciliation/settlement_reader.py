@@ -19,7 +19,7 @@ _LINES = """
         b.amount_minor - b.fee_minor, CASE b.category WHEN 'charge' THEN c.amount_minor
             WHEN 'refund' THEN -r.amount_minor WHEN 'refund_failure' THEN r.amount_minor END,
         upper(b.currency), b.created_ms, b.available_ms, coalesce(b.payout_id, ''),
-        CASE b.category WHEN 'payout_reversal' THEN b.source ELSE '' END
+        CASE b.category WHEN 'payout_reversal' THEN b.source ELSE '' END, coalesce(d.id, '')
     FROM balance_transactions b
     LEFT JOIN refunds r ON r.id = b.source
     LEFT JOIN disputes d ON d.id = b.source
@@ -58,7 +58,7 @@ def read_settlement(config: Config) -> SettlementBooks:
 
 def _lines(books: sqlite3.Connection) -> Iterator[BalanceLine]:
     for name, category, order_id, amount, fee, net, source, *rest in _rows(books, _LINES):
-        currency, at_ms, available_ms, payout_id, returned_payout_id = rest
+        currency, at_ms, available_ms, payout_id, returned_payout_id, dispute_id = rest
         yield BalanceLine(
             id=name,
             category=category,
@@ -72,6 +72,7 @@ def _lines(books: sqlite3.Connection) -> Iterator[BalanceLine]:
             available_ms=available_ms,
             payout_id=payout_id,
             returned_payout_id=returned_payout_id,
+            dispute_id=dispute_id,
         )
 
 
