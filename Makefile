@@ -53,7 +53,10 @@ chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, 
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SECONDS),--hostile-seconds $(SECONDS)) --report chaos.json
 
-unit: setup  ## The tests that need neither broker nor browser, on every core.
+unit: export SEEDS ?= 1000
+unit: export KILLS ?= 1
+unit: export MUTATED_FILES ?= 75
+unit: setup  ## The tests that need neither broker nor browser, on every core; half the seeds of `make test`.
 	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal
 
 test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/python3.14".
