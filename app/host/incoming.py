@@ -7,8 +7,9 @@ import asyncio
 import functools
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import web, web_urldispatcher
 
+from app.host.parameters import check_headers, header, is_text, media_type
 from app.host.routes import Handler
 
 CONNECTIONS_MAX = 500
@@ -189,19 +190,26 @@ async def readable(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _check(request: web.Request) -> None:
-    for name, value in request.headers.items():
-        # aiohttp decodes bytes that are no UTF-8 as lone surrogates, which nothing can encode.
-        if not is_text(value):
-            shown = name if name.isprintable() and is_text(name) else "of a header"
-            raise web.HTTPBadRequest(text=f"the value of {shown} is no UTF-8 text")
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    check_headers(request)
+    encoding = header(request, "Content-Encoding").strip().lower()
     if encoding not in IDENTITY:
         detail = "send the body as it is, without a Content-Encoding"
         raise web.HTTPUnsupportedMediaType(text=detail, headers={"Accept-Encoding": "identity"})
-    if request.content_type.startswith("multipart/"):
+    if media_type(request).startswith("multipart/"):
         raise web.HTTPUnsupportedMediaType(text="a body in parts is not read here")
 
 
-def is_text(value: str) -> bool:
-    """Return whether `value` can be encoded as UTF-8: without lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+_aiohttp_expects = web_urldispatcher._default_expect_handler  # noqa: SLF001  see below
+
+
+async def _expects(request: web.Request) -> None:
+    """Answer `Expect`; one that is no text is left to `readable`.
+
+    aiohttp would repeat it in its refusal, before any middleware, which cannot be encoded: a 500.
+    Also for paths that are not there, so a handler of our routes is not enough.
+    """
+    if is_text(header(request, "Expect")):
+        await _aiohttp_expects(request)
+
+
+web_urldispatcher._default_expect_handler = _expects  # noqa: SLF001

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from app.auth.operators import Role
+from app.host.parameters import host_of
 from workflows.shared.errors import DeclarationError
 
 Audience = Literal["public", "reader", "client", "webhook", "operator", "machine", "worker"]
@@ -36,7 +37,7 @@ def is_called(request: web.BaseRequest, names: Collection[str]) -> bool:
 
     A page whose name leads here all of a sudden (DNS rebinding) still says its own.
     """
-    name = _PORT.sub("", request.host)
+    name = _PORT.sub("", host_of(request))
     return name in LOCAL_NAMES or name in names or name.strip("[]") in names
 
 

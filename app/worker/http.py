@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from app.config import Config, ConfigError
 from app.host.exit import hard_stop
 from app.host.incoming import LimitedSite, readable, runner_of
+from app.host.parameters import BadParameter, header, path_text, refuse_unknown, text_of, whole
 from app.host.processes import url_of
 from app.host.routes import Audience, Handler, Route, is_called, serve_routes
 from app.wire.envelope import Envelope
@@ -28,6 +29,8 @@ from workflows.shared.message import Message
 SHUTDOWN_SECONDS = 0.5
 LIMIT_MAX = 1_000
 """Rows of one page."""
+LIMIT_SAID_MAX = 1_000_000
+"""More may be asked for; it is a page all the same."""
 ROWS_BYTES_MAX = 4_000_000
 """Keys and bodies of a page, but for the rows of its last key: a row may be longer than that."""
 
@@ -84,7 +87,7 @@ class RunningServer:
 
 def make_site(queries: LocalQueries, config: Config) -> web.Application:
     """Return the worker's site over `instance`."""
-    site = web.Application(middlewares=[readable, _payflow_alone])
+    site = web.Application(middlewares=[_refusals, readable, _payflow_alone])
     site[QUERIES] = queries
     site[CONFIG] = config
     serve_routes(site, ROUTES)
@@ -145,14 +148,12 @@ async def _tables(request: web.Request) -> web.Response:
 
 
 async def _table(request: web.Request) -> web.Response:
-    query = request.query
     try:
-        limit = min(int(query.get("limit", "100")), LIMIT_MAX)
+        limit = whole(request, "limit", 100, 1, LIMIT_SAID_MAX)
+        prefix, after = text_of(request, "prefix"), text_of(request, "after")
         rows = request.app[QUERIES].scan(
-            request.match_info["name"], query.get("prefix", ""), limit, query.get("after", "")
+            path_text(request, "name"), prefix, min(limit, LIMIT_MAX), after
         )
-    except ValueError:
-        return _json({"error": "limit is no number"}, 400)
     except KeyError:
         return _json({"error": "no such table here"}, 404)
     return _json(rows)
@@ -160,7 +161,7 @@ async def _table(request: web.Request) -> web.Response:
 
 async def _row(request: web.Request) -> web.Response:
     try:
-        row = request.app[QUERIES].get(request.match_info["name"], request.match_info["key"])
+        row = request.app[QUERIES].get(path_text(request, "name"), path_text(request, "key"))
     except KeyError:
         return _json({"error": "no such table here"}, 404)
     return _json({"error": "no such row here"}, 404) if row is None else _json(row)
@@ -175,6 +176,8 @@ _SERVED: tuple[tuple[str, Handler, Audience], ...] = (
     ("/tables/{name}", _table, "worker"),
     ("/tables/{name}/{key}", _row, "worker"),
 )
+QUERIED = {"/tables/{name}": ("prefix", "limit", "after")}
+"""Query parameters, by path; what watches processes may add its own to other paths."""
 ROUTES = tuple(
     Route(method=method, path=path, handler=handler, audience=audience, role=None)
     for path, handler, audience in _SERVED
@@ -188,12 +191,21 @@ async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamRe
     resource = request.match_info.route.resource
     if resource is None or (request.method, resource.canonical) not in _OWN:
         return await handler(request)
-    config, token = request.app[CONFIG], request.headers.get(ROWS_PASS, "")
+    config, token = request.app[CONFIG], header(request, ROWS_PASS)
     if not is_called(request, {config.host}):
         return _json({"error": "this host name is not served here"}, 421)
     if not is_rows_token(token, request.raw_path, config):
         return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
+    refuse_unknown(request, QUERIED.get(resource.canonical, ()))
     return await handler(request)
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadParameter as error:
+        return _json({"error": str(error), "field": error.field}, 400)
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -140,6 +140,8 @@ async def test_a_method_that_is_not_there_needs_no_key(
         pytest.param("/orders?Idempotency-Key=1", "Idempotency-Key", id="a header"),
         pytest.param("/fraud/cases?state=openn", "state", id="no state of a case"),
         pytest.param("/transactions?status=lost", "status", id="no status"),
+        pytest.param("/orders?limit=1&limit=2", "limit", id="said twice"),
+        pytest.param("/fraud/rules?hits=yes", "hits", id="neither 0 nor 1"),
     ],
 )
 async def test_what_would_be_ignored_is_refused(site: Site, target: str, field: str) -> None:

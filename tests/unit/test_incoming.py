@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from app.host.incoming import LimitedSite, Limits, readable, runner_of
+from app.local.simulators.request_checks import refusals
 
 BEGINNING = b"POST / HTTP/1.1\r\nHost: here\r\n"
 
@@ -19,7 +20,7 @@ async def serving(limits: Limits) -> AsyncIterator[int]:
     async def echo(request: web.Request) -> web.Response:
         return web.Response(body=await request.read())
 
-    app = web.Application(middlewares=[readable])
+    app = web.Application(middlewares=[refusals, readable])
     app.router.add_post("/", echo)
     runner = await runner_of(app, 0.1)
     await LimitedSite(runner, "127.0.0.1", 0, limits).start()
@@ -75,7 +76,7 @@ async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
         await asyncio.wait_for(done.wait(), 5)
         return web.Response(text="there")
 
-    app = web.Application(middlewares=[readable])
+    app = web.Application(middlewares=[refusals, readable])
     app.router.add_post("/", slow)
     runner = await runner_of(app, 0.1)
     limits = Limits(headers_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)

@@ -426,9 +426,9 @@ async def test_faults_leave_creating_and_reading_alone(shop: Shop) -> None:
         pytest.param(b'{"timeout": -0.1}', "timeout", id="a rate below zero"),
         pytest.param(b'{"slow_seconds": "long"}', "slow_seconds", id="no number"),
         pytest.param(b'{"refuse": 0.5}', "refuse", id="a fault of another system"),
-        pytest.param(b"[]", "", id="no object"),
-        pytest.param(b"{", "", id="no JSON"),
-        pytest.param(b'{"decline": NaN}', "", id="not a number"),
+        pytest.param(b"[]", "body", id="no object"),
+        pytest.param(b"{", "body", id="no JSON"),
+        pytest.param(b'{"decline": NaN}', "body", id="not a number"),
     ],
 )
 async def test_bad_faults_name_the_field(system: System, body: bytes, param: str) -> None:

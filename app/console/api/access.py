@@ -28,13 +28,13 @@ from app.console.api.callers import (
 from app.console.api.context import CONTEXT
 from app.console.api.openid_provider import OpenIdProvider, Returned
 from app.console.api.problems import Problem, check_query
+from app.host.parameters import cookie, form_of, header, header_if_any, host_of
 from app.host.routes import Handler, Route
 
 COOKIE = "payflow_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD"})
-FORMS = frozenset({"application/x-www-form-urlencoded"})
 ACTS_BURST, ACTS_SECONDS_EACH = 60, 0.2
 SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 """Wrong tokens of one address: five, then one in half a minute."""
@@ -107,7 +107,7 @@ class Auth:
         return found
 
     async def _proven(self, request: web.Request, *, actions: bool) -> Operator:
-        authorization = request.headers.get("Authorization", "")
+        authorization = header(request, "Authorization")
         if authorization:
             person = self._machine(request, authorization)
             return Operator(name=person.name, role=person.role)
@@ -124,7 +124,7 @@ class Auth:
 
     def session(self, request: web.Request) -> Session | None:
         """Return the session of the cookie, if there is one."""
-        return self.sessions.get(request.cookies.get(COOKIE, ""))
+        return self.sessions.get(cookie(request, COOKIE))
 
     def _machine(self, request: web.Request, authorization: str) -> Person:
         scheme, _, said = authorization.partition(" ")
@@ -230,10 +230,10 @@ def _check_origin(request: web.Request, *, must_say: bool) -> None:
 
     Browsers send one of the two headers with every request that changes something.
     """
-    origin = request.headers.get("Origin")
-    site = request.headers.get("Sec-Fetch-Site")
+    origin = header_if_any(request, "Origin")
+    site = header_if_any(request, "Sec-Fetch-Site")
     # Compared whole: parsing would raise for some, such as `http://[`.
-    ours = origin is None or origin.partition("://")[2] == request.host
+    ours = origin is None or origin.partition("://")[2] == host_of(request)
     said = origin or site or not must_say
     if not (ours and said and site in (None, "same-origin")):
         raise Problem(
@@ -242,9 +242,9 @@ def _check_origin(request: web.Request, *, must_say: bool) -> None:
 
 
 async def _csrf(request: web.Request) -> str:
-    said = request.headers.get(CSRF_HEADER, "")
-    if not said and request.content_type in FORMS:
-        said = str((await request.post()).get(CSRF_FIELD, ""))
+    said = header(request, CSRF_HEADER)
+    if not said:
+        said = (await form_of(request)).get(CSRF_FIELD, "")
     return said
 
 

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from aiohttp import web
 
 from app.config import Config, ConfigError
+from app.host.parameters import header_texts
 
 HEADER = "X-Forwarded-For"
 PROXIES_MAX = 20
@@ -28,7 +29,7 @@ def trusted_networks(config: Config) -> Networks:
 
 def address_of(request: web.Request, trusted: Networks) -> str:
     """Return the address of the nearest caller that is no trusted proxy."""
-    said = [each.strip() for text in request.headers.getall(HEADER, []) for each in text.split(",")]
+    said = [each.strip() for text in header_texts(request, HEADER) for each in text.split(",")]
     address = request.remote or ""
     for before in reversed(said[-PROXIES_MAX:]):
         if not (_is_in(address, trusted) and _read(before)):

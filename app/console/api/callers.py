@@ -13,6 +13,7 @@ from app.config import LOOPBACK, Config, is_local
 from app.console.api.context import CONTEXT
 from app.console.api.problems import RETRY_AFTER, Problem
 from app.entrypoints.requests import operator_scopes
+from app.host.parameters import header
 from app.host.routes import Route
 from app.wire.envelope import derive_id
 from app.wire.known_secrets import known_secrets
@@ -75,7 +76,7 @@ def put_caller(request: web.Request, caller: Caller) -> None:
 
 def client_key(request: web.Request) -> str:
     """Return the key of a client that the request carries, or nothing."""
-    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, said = header(request, "Authorization").partition(" ")
     said = said.strip()
     return said if scheme.lower() == "bearer" and said.startswith(KEY_PREFIX) else ""
 
@@ -116,7 +117,7 @@ def may_read(request: web.Request, config: Config) -> bool:
     """
     if config.host in LOOPBACK and is_local(config.console_url):
         return True
-    token = request.headers.get(ROWS_PASS, "")
+    token = header(request, ROWS_PASS)
     if "signing_key" in known_secrets(config):
         return False
     return is_of_payflow(token, request.raw_path, config)

@@ -14,8 +14,9 @@ from app.console.api.operator_actions import (
     cases_and_state,
     operator_messages,
 )
-from app.console.api.problems import JsonResponse, Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, read_body
 from app.console.api.refund_cases import Reference
+from app.host.parameters import path_name
 from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
 
 

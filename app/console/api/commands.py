@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import TypedDict
 
-import msgspec
 from aiohttp import web
 
 from app.console.api.callers import caller_of
@@ -17,6 +16,7 @@ from app.console.api.problems import JsonResponse, Problem, json_response, read_
 from app.console.api.webhook_owners import emission_of
 from app.entrypoints.requests import CommandRequest, WebhookRequest
 from app.gateways.signature import BadSignature, verify
+from app.host.parameters import BadParameter, body_of, decoded, header
 
 
 class Received(TypedDict):
@@ -48,12 +48,13 @@ async def webhook(declared: WebhookRequest, request: web.Request) -> JsonRespons
     return json_response({"received": True})
 
 
-async def _signed(request: web.Request, header: str, secret: str) -> dict[str, object]:
-    body = await request.read()
+async def _signed(request: web.Request, name: str, secret: str) -> dict[str, object]:
+    body = await body_of(request)
     try:
-        verify(request.headers.get(header, ""), body, secret, time.time())
-        return msgspec.json.decode(body, type=dict[str, object])
+        verify(header(request, name), body, secret, time.time())
     except BadSignature as error:
-        raise Problem(400, "Bad Request", str(error), field=header) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "Bad Request", f"the body is no JSON object: {error}") from error
+        raise Problem(400, "Bad Request", str(error), field=name) from error
+    try:
+        return decoded(body, dict[str, object])
+    except BadParameter as error:
+        raise BadParameter(f"the body is no JSON object: {error}", error.field) from error

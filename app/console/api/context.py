@@ -21,6 +21,7 @@ from app.console.api.problems import RETRY_AFTER, Problem, refused
 from app.console.api.table_rows import TablePage, TableRow, asked_after, merged
 from app.delivery.agent import Projection, registered
 from app.entrypoints.requests import Emission
+from app.host.parameters import header
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire import codecs
@@ -119,7 +120,7 @@ class ApiContext:
         baggage: dict[str, str] | None = None,
     ) -> Envelope:
         """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it."""
-        traceparent = request.headers.get("traceparent", "")
+        traceparent = header(request, "traceparent")
         envelope = self.envelope_of(message, event_id, transaction, traceparent, baggage)
         try:
             codecs.check_readable(message, envelope)

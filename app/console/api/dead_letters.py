@@ -15,7 +15,8 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import JsonResponse, Problem, json_response, one_of, path_name
+from app.console.api.problems import JsonResponse, Problem, json_response
+from app.host.parameters import one_of, path_name, text_of
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, Failure
@@ -174,7 +175,7 @@ async def _close(app: web.Application) -> None:
 
 def requested_choice(request: web.Request) -> Choice:
     """Return the filter in the query. Raises Problem."""
-    return choice_of({name: request.query.get(name, "") for name in FILTERS})
+    return choice_of({name: text_of(request, name) for name in FILTERS})
 
 
 def choice_of(said: dict[str, str]) -> Choice:

@@ -15,7 +15,8 @@ from app.console.api.operator_actions import (
     cases_and_state,
     operator_messages,
 )
-from app.console.api.problems import JsonResponse, Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, read_body
+from app.host.parameters import path_name
 from workflows.audit.case_decisions import DisputeAnsweredByOperator
 from workflows.shared.limits import Evidence
 

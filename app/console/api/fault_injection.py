@@ -21,7 +21,8 @@ from app.console.api.access import operator_of
 from app.console.api.audited_actions import audited
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.operator_actions import WHY_MAX
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
+from app.host.parameters import path_name
 from app.local import fault_switches
 from app.local.fault_switches import FaultError
 from app.local.instance_folder import SupervisorError, running

@@ -21,11 +21,12 @@ from app.console.api.fraud_shapes import (
     ShownFraudCase,
     VerdictFacts,
 )
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.topics import answering
 from app.fraud.analysis.cases import Case, cases_of
 from app.fraud.analysis.labels import label_of
 from app.fraud.live.judge import at_hand, changed
+from app.host.parameters import BadParameter, path_name, text_of, whole
 from app.kafka.messages import messages_of
 from app.wire.envelope import Envelope
 from app.wire.personal import masked_text
@@ -108,9 +109,9 @@ def add_fraud(app: web.Application) -> None:
 
 async def found_cases(request: web.Request) -> FraudCasePage:
     """Return a page of cases, open ones first, with their verdicts."""
-    state = request.query.get("state", "open")
+    state = text_of(request, "state", "open")
     if state not in ("open", "closed", "all"):
-        raise Problem(400, "Bad Request", "state is open, closed or all", field="state")
+        raise BadParameter("state is open, closed or all", "state")
     limit = whole(request, "limit", 20, 1, CASES_MAX)
     skip = whole(request, "skip", 0, 0, 1_000_000)
     every = cases_of(await request.app[FRAUD].messages_on(fraud_topics.fraud_cases))

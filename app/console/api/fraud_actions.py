@@ -20,9 +20,10 @@ from app.console.api.fraud import FRAUD, check_of, entities_in
 from app.console.api.fraud_rules import proposed_rule, rule_in
 from app.console.api.fraud_shapes import PutLabel, PutList, PutRule, PutSnooze
 from app.console.api.operator_actions import Why
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.entrypoints.requests import Emission
 from app.fraud.analysis.fraud_admin import Action, as_action, with_version
+from app.host.parameters import of_wrong_shape, path_name
 from app.kafka.messages import console_record
 from app.wire.records import event_id
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
@@ -253,7 +254,7 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
     try:
         emitted = as_action(message, action)
     except msgspec.ValidationError as error:
-        raise Problem(400, "Bad Request", str(error)) from error
+        raise of_wrong_shape(error) from error
     records = [console_record(each, at_ms) for each in emitted]
     emissions = [
         Emission(

@@ -23,11 +23,12 @@ from app.console.api.fraud_shapes import (
     TriedRule,
     WorkerDrift,
 )
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
+from app.host.parameters import path_name, text_of, whole
 from app.operations.search.query import BadTerm, moment_ms
 from app.wire.http_answers import read_answer, session_of
 from app.wire.personal import masked_text
@@ -48,10 +49,10 @@ PSI_MOVED, PSI_MUCH = 0.1, 0.25
 
 async def found_rules(request: web.Request) -> RulesFacts:
     """Return the current rules, lists and snoozes; with `hits=1`, the hits of the rules."""
-    context = request.app[FRAUD]
+    context, with_hits = request.app[FRAUD], whole(request, "hits", 0, 0, 1)
     book = await context.book()
     asked = Question(what="trial")
-    if request.query.get("hits") == "1":
+    if with_hits:
         known: tuple[Answer, float] | None = await context.queries.answer(asked)
     else:
         known = context.queries.known(asked)
@@ -251,7 +252,7 @@ def _moved(psi: float) -> str:
 
 def from_ms(request: web.Request) -> int:
     """Return the time that `from` says, 0 for none. Raises Problem 400 naming it."""
-    text = request.query.get("from", "").strip()
+    text = text_of(request, "from").strip()
     try:
         return moment_ms(text, text, "from") if text else 0
     except BadTerm as error:
@@ -270,11 +271,11 @@ async def show(request: web.Request) -> JsonResponse[RuleFacts]:
 
 async def backtest(request: web.Request) -> JsonResponse[TriedRule]:
     """Return the back-test of a rule: `rule`, JSON, or the existing one `rule_id`."""
-    text = request.query.get("rule", "")
+    text = text_of(request, "rule")
     if text:
         rule = proposed_rule(text.encode(errors="replace"), "nobody")
     else:
-        rule = rule_in(await request.app[FRAUD].book(), request.query.get("rule_id", ""))
+        rule = rule_in(await request.app[FRAUD].book(), text_of(request, "rule_id"))
     return json_response(await tried_rule(request, rule))
 
 

@@ -18,7 +18,8 @@ from app.console.api.operator_actions import (
     refuse_unmovable,
     takes_two_people,
 )
-from app.console.api.problems import JsonResponse, Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, read_body
+from app.host.parameters import path_name
 from workflows.audit.case_decisions import GoodwillGrantedByOperator
 from workflows.shared.money import money
 from workflows.shared.reference_rates import REFERENCE

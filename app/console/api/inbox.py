@@ -7,8 +7,9 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
-from app.console.api.problems import JsonResponse, Problem, json_response, whole
+from app.console.api.problems import JsonResponse, json_response
 from app.gateways.notifier import InboxMessage, read_inbox
+from app.host.parameters import NAME_CHARS_MAX, BadParameter, text_of, whole
 from app.wire.personal import masked
 
 MESSAGES_MAX = 200
@@ -22,9 +23,9 @@ class Inbox(TypedDict):
 
 async def inbox_messages(request: web.Request) -> list[InboxMessage]:
     """Return the latest messages, of one order where the query names it."""
-    order_id = request.query.get("order_id", "")
-    if len(order_id) > MESSAGES_MAX:
-        raise Problem(400, "Bad Request", "this is no order id", field="order_id")
+    order_id = text_of(request, "order_id")
+    if len(order_id) > NAME_CHARS_MAX:
+        raise BadParameter("this is no order id", "order_id")
     limit = whole(request, "limit", 50, 1, MESSAGES_MAX)
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks the event loop.

@@ -13,6 +13,7 @@ from app.console.api.flow_metrics import FLOW_METRICS
 from app.console.api.live_state import LiveState
 from app.console.api.open_orders import open_by_workflow
 from app.console.api.problems import Problem
+from app.host.parameters import header
 
 PUSH_SECONDS = 0.5
 FLOW_METRICS_SECONDS = 2.0
@@ -107,7 +108,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     try:
         await response.prepare(request)
-        await _push(response, live, request.headers.get("Last-Event-ID", ""))
+        await _push(response, live, header(request, "Last-Event-ID"))
     except (ConnectionResetError, asyncio.CancelledError):
         log.debug("stream closed")
     finally:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import audit, carry_out
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.entrypoints.requests import (
     CaptureCases,
     DisputeCases,
@@ -20,6 +20,7 @@ from app.entrypoints.requests import (
     RefundCases,
     entrypoint_of,
 )
+from app.host.parameters import path_name, text_of
 from app.registry import load_workflows
 from app.wire.personal import personal_parts
 from tables import declared
@@ -223,7 +224,7 @@ class Revealed(TypedDict):
 
 def reason_of(request: web.Request) -> str:
     """Return why somebody wants to see personal data. Raises Problem 400."""
-    why = request.query.get("why", "")
+    why = text_of(request, "why")
     if not 1 <= len(why) <= WHY_MAX:
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")

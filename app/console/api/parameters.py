@@ -3,7 +3,7 @@
 The handlers check them; a test compares the two.
 """
 
-from app.console.api.problems import DIGITS_MAX, KEY_CHARS_MAX
+from app.host.parameters import DIGITS_MAX, NAME_CHARS_MAX
 from app.operations.dead_letters.status import STATES
 from app.operations.search.expression import CHARS_MAX as EXPRESSION_CHARS_MAX
 from app.worker.http import LIMIT_MAX
@@ -24,7 +24,7 @@ def _one_of(*names: str) -> Schema:
     return {"type": "string", "enum": list(names)}
 
 
-ID = _text(KEY_CHARS_MAX, 1)
+ID = _text(NAME_CHARS_MAX, 1)
 NUMBER = _whole(0, 10**DIGITS_MAX - 1)
 SCHEMAS: dict[str, Schema] = {
     "Idempotency-Key": ID,

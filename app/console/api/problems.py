@@ -1,24 +1,20 @@
 """Errors as RFC 9457 problem details, and the checks every request passes."""
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
-import msgspec
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from app.host.parameters import body_of, decoded, for_people, media_type, refuse_unknown
 from app.host.routes import Handler, Route, is_called
 from app.wire.byte_limits import BODY_BYTES_MAX
 from app.wire.envelope import Undecodable
 from app.wire.json_output import json_bytes
 from workflows.shared.errors import ErrorKind, PayflowError
 
-KEY_CHARS_MAX = 200
-DIGITS_MAX = 18
-"""Of a number in a query."""
 AS_WRITTEN = "as Payflow writes it: JSON without spaces, every field named"
 OUR_FAULT = "this is our fault; it has been logged"
 
@@ -39,11 +35,6 @@ SECURITY_HEADERS = {
 }
 
 
-_PATTERN = re.compile(r"matching regex '.*'", re.DOTALL)
-"""How msgspec says which texts a field takes: in a regular expression, which is for programs."""
-AS_DESCRIBED = "of the form that /openapi.json describes"
-
-
 class Problem(PayflowError):
     """What is wrong with a request, in text for its sender."""
 
@@ -58,7 +49,7 @@ class Problem(PayflowError):
         more: dict[str, object] | None = None,
     ) -> None:
         """`more` are members of the problem for programs, by name."""
-        super().__init__(_PATTERN.sub(AS_DESCRIBED, detail))
+        super().__init__(for_people(detail))
         self.status = status
         self.title = title
         self.field = field
@@ -176,75 +167,20 @@ def refused(error: Undecodable) -> Problem:
 
 
 async def read_body(request: web.Request, shape: type[Body]) -> Body:
-    """Return the JSON body as `shape`; raises Problem naming the field that is wrong."""
-    if request.content_type != "application/json":
+    """Return the JSON body as `shape`. Raises Problem 415, BadParameter naming the wrong field."""
+    if media_type(request) != "application/json":
         raise Problem(415, "Unsupported Media Type", "send application/json")
-    body = await request.read()
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at `")
-        field = path.rstrip("`").removeprefix("$").lstrip(".")
-        unknown = re.search(r"unknown field `([^`]*)`|required field `([^`]*)`", detail)
-        if unknown:
-            name = unknown.group(1) or unknown.group(2)
-            field = f"{field}.{name}" if field else name
-        raise Problem(400, "Bad Request", detail, field=field or "body") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "Bad Request", f"a JSON syntax error: {error}", field="body") from error
-
-
-def idempotency_key(request: web.Request) -> str:
-    """Return the `Idempotency-Key`; raises Problem when it is missing or unusable."""
-    key = request.headers.get("Idempotency-Key", "")
-    if not key:
-        detail = "header Idempotency-Key is missing: choose one for each order, repeat it on retry"
-        raise Problem(400, "Bad Request", detail, field="Idempotency-Key")
-    if len(key) > KEY_CHARS_MAX or not key.isprintable():
-        detail = f"header Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable characters"
-        raise Problem(400, "Bad Request", detail, field="Idempotency-Key")
-    return key
-
-
-def whole(request: web.Request, name: str, standard: int, least: int, most: int) -> int:
-    """Return the query parameter `name` as a whole number within bounds; raises Problem."""
-    text = request.query.get(name, str(standard))
-    # Python refuses to read numbers of more than 4,300 digits.
-    digits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
-    if not (digits and least <= int(text) <= most):
-        detail = f"{name} must be a whole number from {least} to {most}"
-        raise Problem(400, "Bad Request", detail, field=name)
-    return int(text)
+    return decoded(await body_of(request), shape)
 
 
 def check_query(request: web.Request, route: Route) -> None:
-    """Raise Problem for a query parameter that a route of the API does not have.
+    """Raise BadParameter for a query parameter that a route of the API does not have.
 
-    A filter with a typing mistake would show everything. Pages keep what links of browsers add.
+    Pages keep what links of browsers add.
     """
     if request.path == "/" or request.path.startswith((PAGES, "/web/")):
         return
-    for name in request.query:
-        if name not in route.parameters or name[0].isupper():
-            known = ", ".join(each for each in route.parameters if not each[0].isupper())
-            detail = f"there is no parameter {name[:100]!r} here; there are: {known or 'none'}"
-            raise Problem(400, "Bad Request", detail, field=name[:100])
-
-
-def one_of(request: web.Request, name: str, choices: Sequence[str], standard: str = "") -> str:
-    """Return the query parameter `name`, one of `choices`; raises Problem."""
-    said = request.query.get(name, standard)
-    if said != standard and said not in choices:
-        raise Problem(400, "Bad Request", f"{name} is one of {', '.join(choices)}", field=name)
-    return said
-
-
-def path_name(request: web.Request, name: str) -> str:
-    """Return the path parameter `name`; raises Problem when it is no valid id."""
-    value = request.match_info[name]
-    if len(value) > KEY_CHARS_MAX or not value.isprintable():
-        raise Problem(400, "Bad Request", f"{name} is no id", field=name)
-    return value
+    refuse_unknown(request, [each for each in route.parameters if not each[0].isupper()])
 
 
 class JsonResponse(web.Response, Generic[Shape_co]):

@@ -19,6 +19,7 @@ from app.console.api.callers import owner_of
 from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import RETRY_AFTER, Problem
+from app.host.parameters import header
 from app.kafka.errors import NoSuchTopic
 from app.operations.search.process_pool import ProcessPool
 from app.operations.search.question import Begun, Question
@@ -97,7 +98,7 @@ def identity_of(request: web.Request) -> str:
         session = auth.session(request)
         if session is not None:
             return f"operator:{session.person.name}"
-        said = request.headers.get("Authorization", "").partition(" ")[2]
+        said = header(request, "Authorization").partition(" ")[2]
         name, _, token = said.strip().partition(":")
         if name and auth.sessions.prove(name, token) is not None:
             return f"operator:{name}"

@@ -7,6 +7,7 @@ from app.auth.operators import PeopleError
 from app.auth.sessions import LIFE_SECONDS, Operator
 from app.console.api.access import AUTH, COOKIE, broken
 from app.console.api.problems import JsonResponse, json_response, read_body
+from app.host.parameters import cookie, has_header
 
 
 class SignInAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +57,7 @@ def signed_in(answer: web.Response, session_id: str, *, secure: bool) -> None:
 async def sign_out(request: web.Request) -> web.Response:
     """Close the session of the cookie."""
     auth = request.app[AUTH]
-    auth.sessions.close(request.cookies.get(COOKIE, ""))
+    auth.sessions.close(cookie(request, COOKIE))
     answer = web.Response(status=204)
     answer.del_cookie(COOKIE, path="/", secure=auth.secure, httponly=True, samesite="Strict")
     return answer
@@ -70,5 +71,5 @@ async def me(request: web.Request) -> JsonResponse[SignedIn]:
         session = auth.session(request)
     except PeopleError as error:
         raise broken(error) from error
-    csrf = session.csrf if session and "Authorization" not in request.headers else ""
+    csrf = session.csrf if session and not has_header(request, "Authorization") else ""
     return json_response(SignedIn(name=operator.name, role=operator.role, csrf=csrf))

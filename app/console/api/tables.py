@@ -18,11 +18,12 @@ from app.console.api.context import (
     check_table,
     unavailable,
 )
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.searches import PAGE_BYTES_MAX, searching
 from app.console.api.stand_ins import STAND_INS
 from app.console.api.table_rows import KEY_CHARS_ASKED_MAX, TableRow
 from app.delivery.row import decode_row
+from app.host.parameters import path_name, query_of, text_of, whole
 from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
 from app.operations.search import topic_facts
@@ -130,8 +131,8 @@ async def found_rows(request: web.Request, name: str) -> RowPage:
     check_table(name)
     context, stand_ins = request.app[CONTEXT], request.app[STAND_INS]
     limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - context.config.partitions)
-    prefix = stand_ins.meant(request.query.get("prefix", ""), "prefix")
-    after = stand_ins.meant(request.query.get("after", ""), "after")
+    prefix = stand_ins.meant(text_of(request, "prefix"), "prefix")
+    after = stand_ins.meant(text_of(request, "after"), "after")
     if len(prefix) > KEY_CHARS_ASKED_MAX:
         detail = f"a prefix has at most {KEY_CHARS_ASKED_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="prefix")
@@ -183,7 +184,7 @@ async def found_row(request: web.Request, name: str, said: str) -> TableRow:
     if len(key) > KEY_CHARS_ASKED_MAX:
         detail = f"the key has {len(key):,} characters: too many to ask for its row"
         raise Problem(400, "Bad Request", detail, field="key")
-    if "partition" in request.query:
+    if "partition" in query_of(request):
         partition = _partition(request, 0)
         rows, partial = await context.rows(name, key, context.config.partitions)
         found = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.console.api.context import CONTEXT
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.searches import (
     PAGE_BYTES_MAX,
     STREAM_SECONDS_MAX,
@@ -28,6 +28,7 @@ from app.console.api.searches import (
     search_process,
     searching,
 )
+from app.host.parameters import one_of, path_name, text_of, texts, whole
 from app.kafka.errors import KAFKA_ERRORS, InspectionError
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
@@ -159,9 +160,7 @@ async def find(request: web.Request) -> web.StreamResponse:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """Stream matching records as a file: NDJSON, or CSV without spreadsheet formulas."""
-    form = request.query.get("format", "ndjson")
-    if form not in FORMS:
-        raise Problem(400, "Bad Request", f"format is one of {', '.join(FORMS)}", field="format")
+    form = one_of(request, "format", tuple(FORMS), "ndjson")
     question = _question(request, limit=FOUND_MAX, most=FOUND_MAX)
     with searching(request, "stream"):
         async with aclosing(search_process(request, question)) as answers:
@@ -254,10 +253,9 @@ def _question(request: web.Request, *, limit: int, most: int) -> Question:
 
     An expression is read in the search process alone: reading it may take as long as applying it.
     """
-    query = request.query
-    terms = tuple(q for q in query.getall("q", []) if q)
+    terms = tuple(texts(request, "q"))
     parse(terms)
-    cel = query.get("cel", "")
+    cel = text_of(request, "cel")
     if len(cel) > CHARS_MAX:
         raise BadTerm(f"cel: {len(cel)} characters, at most {CHARS_MAX}", "cel")
     return Question(
@@ -272,11 +270,11 @@ def _question(request: web.Request, *, limit: int, most: int) -> Question:
 
 def _start(request: web.Request) -> Start:
     """Return where to begin: at the cursor, else at `from`, in one partition if it is given."""
-    cursor = request.query.get("cursor", "")
+    cursor = text_of(request, "cursor")
     if cursor:
         return parse_cursor(cursor)
-    start = parse_start(request.query.get("from", ""))
-    if not request.query.get("partition"):
+    start = parse_start(text_of(request, "from"))
+    if not text_of(request, "partition"):
         return start
     partition = whole(request, "partition", 0, 0, PARTITION_MAX)
     if start.only - {partition}:

@@ -19,6 +19,7 @@ from app.console.api.searches import PAGE_BYTES_MAX, answering, search_process, 
 from app.console.api.table_rows import TableRow
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
+from app.host.parameters import BadParameter, one_of, text_of, whole_number
 from app.kafka.reader import places_of, reader
 from app.operations.search.amount import NoAmount, amount_of, is_number
 from app.operations.search.query import parse
@@ -81,10 +82,8 @@ async def every(request: web.Request) -> JsonResponse[SearchPage]:
 
 async def search(request: web.Request) -> SearchPage:
     """Return the transactions of the query: by the id `q`, by `status`, else the latest."""
-    text, status = request.query.get("q", "").strip(), request.query.get("status", "")
-    names = (*statuses(), *presets())
-    if status and status not in names:
-        raise Problem(400, "Bad Request", f"status is one of {', '.join(names)}", field="status")
+    text = text_of(request, "q").strip()
+    status = one_of(request, "status", (*statuses(), *presets()))
     if text:
         if len(text) > QUERY_CHARS_MAX or not text.isprintable():
             raise Problem(400, "Bad Request", "this is no id", field="q")
@@ -93,12 +92,11 @@ async def search(request: web.Request) -> SearchPage:
     if status:
         orders, said, following = await with_status(request, status)
         return {"ids": None, "orders": orders, "said": said, "next": following}
-    older = request.query.get("older", "0")
-    if older not in map(str, range(OLDER_MAX + 1)):
-        detail = f"older is a whole number up to {OLDER_MAX}"
-        raise Problem(400, "Bad Request", detail, field="older")
-    orders, said, more = await recent(request, int(older))
-    following = str(int(older) + 1) if more and int(older) < OLDER_MAX else None
+    older = whole_number(text_of(request, "older", "0"), 0, OLDER_MAX)
+    if older is None:
+        raise BadParameter(f"older is a whole number up to {OLDER_MAX}", "older")
+    orders, said, more = await recent(request, older)
+    following = str(older + 1) if more and older < OLDER_MAX else None
     return {"ids": None, "orders": orders, "said": said, "next": following}
 
 
@@ -137,7 +135,7 @@ async def with_status(
 ) -> tuple[list[dict[str, object]], str, str | None]:
     """Return orders of one status, the sources read, and a cursor to go on."""
     now_ms = request.app[CONTEXT].now_ms()
-    begin, _, after = request.query.get("after", "|").partition("|")
+    begin, _, after = text_of(request, "after", "|").partition("|")
     found: list[dict[str, Any]] = []
     scanned: Counter[str] = Counter()
     partial = False

@@ -11,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.workflow_requests import REPEATS
 from app.delivery.row import decode_row
+from app.host.parameters import path_name, whole
 from app.kafka.producer import partition_of
 from app.operations.search.row_history import history
 from app.registry import load_workflows

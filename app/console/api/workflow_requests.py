@@ -11,18 +11,11 @@ from cachetools import FIFOCache
 
 from app.console.api.callers import caller_of, owner_of
 from app.console.api.context import CONTEXT, ApiContext
-from app.console.api.problems import (
-    JsonResponse,
-    Problem,
-    idempotency_key,
-    json_response,
-    path_name,
-    read_body,
-    whole,
-)
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.console.api.quotas import HOLDINGS
 from app.console.api.table_rows import TableRow
 from app.entrypoints.requests import Entrypoint, FollowingRequest
+from app.host.parameters import idempotency_key, path_name, text_of, whole
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from app.wire.personal import masked, masked_entry
@@ -139,8 +132,8 @@ class WorkflowRequests:
     async def listed(self, request: web.Request) -> JsonResponse[object]:
         """Return transactions in the order of their ids, a page at a time."""
         limit = whole(request, "limit", 100, 1, 1_000)
-        state = request.query.get("state", "")
-        after = request.query.get("after", "")
+        state = text_of(request, "state")
+        after = text_of(request, "after")
         owner = owner_of(request)
         rows, partial = await request.app[CONTEXT].rows(
             self._workflow.table, prefix=owner.tag if owner else "", limit=limit, after=after

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.console.api import dead_letters
-from app.console.api.problems import one_of
 from app.console.pages.render import page
+from app.host.parameters import one_of, text_of
 from app.operations.dead_letters.redrive import RATE
 from app.operations.dead_letters.status import STATES
 
@@ -67,7 +67,7 @@ async def redrive(request: web.Request) -> web.Response:
 
 
 def _filters(request: web.Request) -> dict[str, str]:
-    return {name: request.query[name] for name in dead_letters.FILTERS if request.query.get(name)}
+    return {name: text_of(request, name) for name in dead_letters.FILTERS if text_of(request, name)}
 
 
 def _query(request: web.Request) -> str:

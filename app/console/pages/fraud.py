@@ -16,9 +16,10 @@ from app.console.api.fraud_rules import (
     tried_rule,
 )
 from app.console.api.fraud_shapes import TriedRule
-from app.console.api.problems import Problem, path_name
+from app.console.api.problems import Problem
 from app.console.pages.render import page
 from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, to_text
+from app.host.parameters import path_name, query_of, text_of
 from workflows.fraud.rulebook import Rule
 
 UNAVAILABLE = 503
@@ -56,7 +57,7 @@ async def one_rule(request: web.Request) -> web.Response:
     rule_id = path_name(request, "rule_id")
     found = await found_rule(request, rule_id)
     tried, trouble = None, ""
-    if "from" in request.query:
+    if "from" in query_of(request):
         # Not the rule shown, which is masked.
         meant = rule_in(await request.app[FRAUD].book(), rule_id)
         tried, trouble = await _tried(request, meant)
@@ -68,18 +69,18 @@ async def one_rule(request: web.Request) -> web.Response:
         found=found,
         tried=tried,
         trouble=trouble,
-        since=request.query.get("from", ""),
+        since=text_of(request, "from"),
         json=to_text,
     )
 
 
 async def propose(request: web.Request) -> web.Response:
     """Return the form of a rule; a filled one with its back-test and its changes."""
-    like, text = request.query.get("like", ""), request.query.get("rule", "")
+    like, text = text_of(request, "like"), text_of(request, "rule")
     book = await request.app[FRAUD].book()
     facts: dict[str, Any] = {
         "text": text or as_people_write(_like(request, rule_in(book, like)) if like else EXAMPLE),
-        "since": request.query.get("from", ""),
+        "since": text_of(request, "from"),
         "most": RULE_CHARS_MAX,
         **dict.fromkeys(("refused", "proposed", "tried", "known"), None),
         "trouble": "",
@@ -113,7 +114,7 @@ async def trial(request: web.Request) -> web.Response:
         title="Fraud trial",
         found=found,
         trouble=trouble,
-        since=request.query.get("from", ""),
+        since=text_of(request, "from"),
     )
 
 

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from app.console.api.inbox import inbox_messages
 from app.console.pages.render import page
+from app.host.parameters import text_of
 
 
 async def show(request: web.Request) -> web.Response:
@@ -13,5 +14,5 @@ async def show(request: web.Request) -> web.Response:
         "inbox.html",
         title="Inbox",
         messages=await inbox_messages(request),
-        order_id=request.query.get("order_id", ""),
+        order_id=text_of(request, "order_id"),
     )

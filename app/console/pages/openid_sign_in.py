@@ -11,6 +11,7 @@ from app.console.api.problems import Problem
 from app.console.api.session import signed_in
 from app.console.pages.render import page
 from app.console.pages.sign_in import wanted_page
+from app.host.parameters import cookie, text_of
 
 BROWSER = "payflow_sign_in"
 """The cookie by which a browser is known that was sent to the provider."""
@@ -23,7 +24,7 @@ async def begin(request: web.Request) -> web.Response:
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
-    browser = browser_id(request.cookies.get(BROWSER, ""))
+    browser = browser_id(cookie(request, BROWSER))
     try:
         where = await auth.oidc.begin(browser, wanted_page(request))
     except OidcError as error:
@@ -48,13 +49,13 @@ async def done(request: web.Request) -> web.Response:
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
     said = {
-        name: request.query.get(name, "")[: STATE_CHARS_MAX + 1]
+        name: text_of(request, name)[: STATE_CHARS_MAX + 1]
         for name in ("state", "code", "error", "iss")
     }
     if said["error"]:
         raise Problem(403, "Forbidden", f"the provider says {said['error'][:100]!r}")
     returned = Returned(
-        browser=request.cookies.get(BROWSER, ""),
+        browser=cookie(request, BROWSER),
         state=said["state"],
         code=said["code"],
         issuer=said["iss"],

@@ -7,6 +7,7 @@ from aiohttp import web
 from app.auth import operators
 from app.console.api.access import AUTH
 from app.console.pages.render import page
+from app.host.parameters import text_of
 
 
 async def show(request: web.Request) -> web.Response:
@@ -24,7 +25,7 @@ async def show(request: web.Request) -> web.Response:
 
 def wanted_page(request: web.Request) -> str:
     """Return the page of the console that `?next=` names, else the first one."""
-    wanted = request.query.get("next", "/")
+    wanted = text_of(request, "next", "/")
     # To a browser `//elsewhere` and `/\\elsewhere` are other hosts (open redirect).
     ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
     return wanted if ours else "/"

@@ -21,6 +21,7 @@ from app.console.pages import (
     transactions,
 )
 from app.console.pages.render import NAV, WEB, problem_page
+from app.host.parameters import path_text
 from app.host.routes import Audience, Handler, Route
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
@@ -92,7 +93,7 @@ def _audience(path: str) -> Audience:
 async def asset(request: web.Request) -> web.FileResponse:
     """Return a script or a style."""
     folder = WEB / "vendor" if request.path.startswith("/web/vendor/") else WEB
-    path = folder / request.match_info["name"]
+    path = folder / path_text(request, "name")
     if path.parent != folder or path.suffix not in {".js", ".css"} or not path.is_file():
         raise Problem(404, "Not Found", "there is no such file")
     return web.FileResponse(path)

@@ -5,9 +5,10 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from app.console.api.problems import Problem, path_name
+from app.console.api.problems import Problem
 from app.console.api.tables import found_history, found_row, found_rows, tables_facts
 from app.console.pages.render import page
+from app.host.parameters import path_name, text_of
 from app.operations.search.record_view import is_flat
 from app.wire.json_output import json_bytes, json_page
 from tables import declared
@@ -35,15 +36,15 @@ async def rows(request: web.Request) -> web.Response:
         name=name,
         about=declared[name],
         found=found,
-        prefix=request.query.get("prefix", ""),
-        limit=request.query.get("limit", "100"),
+        prefix=text_of(request, "prefix"),
+        limit=text_of(request, "limit", "100"),
         line=in_line,
     )
 
 
 async def row(request: web.Request) -> web.Response:
     """Return one row and its history; either is shown without the other."""
-    name, key = path_name(request, "name"), request.query.get("key", "")
+    name, key = path_name(request, "name"), text_of(request, "key")
     if not key:
         raise Problem(400, "Bad Request", "say which row: ?key=", field="key")
     found, missing = await _if_any(found_row(request, name, key), GONE, UNAVAILABLE)

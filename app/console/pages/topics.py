@@ -6,11 +6,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
-from app.console.api.problems import Problem, path_name, problem_of
+from app.console.api.problems import Problem, problem_of
 from app.console.api.searches import answering
 from app.console.api.topics import FOUND_MAX, RecordPage, found_records, group_by_name
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
+from app.host.parameters import path_name, query_of, text_of, texts, whole
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.wire.topics import topic_name
@@ -31,7 +32,7 @@ PARTS = (EMITTED, WAITING, KEPT)
 
 async def every(request: web.Request) -> web.Response:
     """Return all topics."""
-    internal = request.query.get("internal") == "1"
+    internal = whole(request, "internal", 0, 0, 1) == 1
     async with answering():
         found = await topic_facts.topics(request.app[CONTEXT].config, internal=internal)
     return await page(
@@ -72,7 +73,7 @@ async def show(request: web.Request) -> web.Response:
     asked = _asked(request)
     found: RecordPage | None = None
     trouble: Problem | None = None
-    if request.query:
+    if query_of(request):
         try:
             found = await found_records(request)
         except PayflowError as error:
@@ -105,10 +106,11 @@ def _types(topic: str) -> list[str]:
 
 def _asked(request: web.Request) -> dict[str, str | list[str]]:
     """Return the form as it was filled in: a link to it is a saved search."""
-    query = request.query
     return {
-        "q": [term for term in query.getall("q", []) if term],
-        **{name: query.get(name, "") for name in ("cel", "from", "partition", "cursor", "limit")},
+        "q": list(texts(request, "q")),
+        **{
+            name: text_of(request, name) for name in ("cel", "from", "partition", "cursor", "limit")
+        },
     }
 
 

@@ -8,11 +8,11 @@ from aiohttp import web
 
 from app.console.api import transaction_search, transactions
 from app.console.api.context import CONTEXT
-from app.console.api.problems import path_name
 from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.entrypoints.requests import entrypoint_of
+from app.host.parameters import path_name, text_of
 from workflows.shared.limits import EVIDENCE_CHARS_MAX
 from workflows.shared.timeline import Bar
 
@@ -29,10 +29,10 @@ EARLIER_MS = 1_000
 async def every(request: web.Request) -> web.Response:
     """Return the latest orders, those of one status, or those that an id belongs to."""
     facts = await transaction_search.search(request)
-    text = request.query.get("q", "").strip()
+    text = text_of(request, "q").strip()
     if facts["ids"] == [text]:
         raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")
-    status = request.query.get("status", "")
+    status = text_of(request, "status")
     following = facts["next"]
     if following is not None:
         parameters = {"status": status, "after": following} if status else {"older": following}
@@ -43,7 +43,7 @@ async def every(request: web.Request) -> web.Response:
         title="Transactions",
         q=text,
         chosen=status,
-        first=not (status or text or request.query.get("older", "0") != "0"),
+        first=not (status or text or text_of(request, "older", "0") != "0"),
         statuses=transaction_search.statuses(),
         presets=transaction_search.presets(),
         following=following,

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
 
+from app.host.parameters import form_of, path_name, text_of
 from app.local.simulators.provider_effects import PAGE, Effects
 from app.local.simulators.provider_records import Intent
 from app.local.simulators.provider_store import ProviderStore
@@ -44,7 +45,7 @@ class AuthenticationPage:
         return [web.get(path, self._show), web.post(path, self._answer)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        secret = request.query.get("client_secret", "")
+        secret = text_of(request, "client_secret")
         intent = self._waiting(request, secret)
         if intent is None:
             return _page("There is nothing to confirm here (any more).", status=404)
@@ -59,8 +60,8 @@ class AuthenticationPage:
         )
 
     async def _answer(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        intent = self._waiting(request, str(form.get("client_secret", "")))
+        form = await form_of(request)
+        intent = self._waiting(request, form.get("client_secret", ""))
         outcome = form.get("outcome")
         if intent is None:
             return _page("There is nothing to confirm here (any more).", status=404)
@@ -75,7 +76,7 @@ class AuthenticationPage:
 
     def _waiting(self, request: web.Request, secret: str) -> Intent | None:
         """Return the intent that waits for the customer with this secret, or None."""
-        intent = self._store.intent(request.match_info["intent"])
+        intent = self._store.intent(path_name(request, "intent"))
         if intent is None or intent.action_url is None:
             return None
         known = dict(parse_qsl(urlsplit(intent.action_url).query))["client_secret"]

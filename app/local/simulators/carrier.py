@@ -12,10 +12,12 @@ from aiohttp import web
 
 from app.config import Config
 from app.host.incoming import readable
+from app.host.parameters import BadParameter, body_of, decoded, path_name
 from app.local.simulators import server
 from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
 from app.local.simulators.clock import clock_routes
 from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strikes
+from app.local.simulators.request_checks import known_parameters, refusals
 from app.local.simulators.switches import for_this_instance
 from app.local.simulators.webhooks import Address, Sender
 
@@ -83,7 +85,7 @@ class Carrier:
     async def _run(self, request: web.Request, verb: str, effect: Effect) -> web.Response:
         """Run `effect` in one transaction, unless a fault prevents it."""
         faults: CarrierFaults = self.switchboard.faults
-        key = f"{verb} {request.match_info['order_id']}"
+        key = f"{verb} {path_name(request, 'order_id')}"
         trouble = pick(faults, key, self.store.tried(key))
         if trouble == "rate_limited":
             return _problem(429, "too many requests")
@@ -103,11 +105,11 @@ class Carrier:
         return answer
 
     async def _book(self, request: web.Request) -> web.Response:
-        order_id = request.match_info["order_id"]
+        order_id = path_name(request, "order_id")
         try:
-            booking = msgspec.json.decode(await request.read(), type=Booking)
-        except msgspec.DecodeError as error:
-            return _problem(400, f"not a booking: {error}")
+            booking = decoded(await body_of(request), Booking)
+        except BadParameter as error:
+            raise BadParameter(f"not a booking: {error}", error.field) from error
         return await self._run(request, "book", lambda: self._booked(order_id, booking))
 
     def _booked(self, order_id: str, booking: Booking) -> web.Response:
@@ -132,7 +134,7 @@ class Carrier:
         )
 
     async def _withdraw(self, request: web.Request) -> web.Response:
-        order_id = request.match_info["order_id"]
+        order_id = path_name(request, "order_id")
         return await self._run(request, "withdraw", lambda: self._withdrawn(order_id))
 
     def _withdrawn(self, order_id: str) -> web.Response:
@@ -148,7 +150,7 @@ class Carrier:
         return _shown(self.store.withdraw(order_id))
 
     async def _show(self, request: web.Request) -> web.Response:
-        known = self.store.shipment(request.match_info["order_id"])
+        known = self.store.shipment(path_name(request, "order_id"))
         if known is None:
             return _problem(404, "not booked")
         return _shown(known)
@@ -170,7 +172,9 @@ def make_app(config: Config) -> web.Application:
     """Return the carrier's server over `<data_dir>/carrier.sqlite`."""
     store = CarrierStore(config.data_path / "carrier.sqlite")
     carrier = Carrier(config, store)
-    app = web.Application(middlewares=[readable, for_this_instance(config)])
+    app = web.Application(
+        middlewares=[refusals, readable, for_this_instance(config), known_parameters]
+    )
     app.add_routes(carrier.routes())
     app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
     app.on_cleanup.append(_closing(store))

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from app.host.parameters import body_of, decoded
 from app.local.simulators.sqlite_file import Books
 
 SECONDS_MAX = 366 * 86_400
@@ -26,10 +27,7 @@ def clock_routes(books: Books, moved: Callable[[], None]) -> list[web.RouteDef]:
         return web.json_response(found)
 
     async def put(request: web.Request) -> web.Response:
-        try:
-            ahead = msgspec.json.decode(await request.read(), type=Ahead)
-        except msgspec.DecodeError as error:
-            return web.json_response({"error": {"message": str(error)}}, status=400)
+        ahead = decoded(await body_of(request), Ahead)
         with books.writing():
             books.advance(ahead.by_seconds * 1_000)
         moved()

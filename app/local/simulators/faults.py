@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from aiohttp import web
 
+from app.host.parameters import body_of
 from workflows.shared.errors import ErrorKind, PayflowError
 
 PATH = "/_faults"
@@ -88,7 +89,7 @@ AnyFaults = TypeVar("AnyFaults", bound=Faults)
 
 
 class BadFaults(PayflowError, ValueError):
-    """These faults cannot be set; `param` names the field, empty when there is no JSON object."""
+    """These faults cannot be set; `param` names the field, `body` when it is no JSON object."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 
@@ -128,12 +129,12 @@ def changed(faults: AnyFaults, body: bytes) -> AnyFaults:
     try:
         fields = msgspec.json.decode(body)
         if not isinstance(fields, dict):
-            raise BadFaults("a JSON object of fault names and rates is expected", "")
+            raise BadFaults("a JSON object of fault names and rates is expected", "body")
         return msgspec.convert({**msgspec.to_builtins(faults), **fields}, shape)
     except msgspec.ValidationError as error:
         raise BadFaults(str(error), _field(str(error))) from error
-    except msgspec.DecodeError as error:
-        raise BadFaults(f"the body is not JSON: {error}", "") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFaults(f"the body is not JSON: {error}", "body") from error
 
 
 class Switchboard:
@@ -155,7 +156,7 @@ class Switchboard:
         return web.json_response(msgspec.to_builtins(self.faults))
 
     async def _set(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        body = await body_of(request)
         try:
             self.faults = changed(self.faults, body)
         except BadFaults as error:

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from app.host.parameters import whole_number
 from app.local.simulators.provider_shapes import invalid, missing
 from app.local.simulators.sqlite_file import Books
 
 PAGE_MAX = 100
 PAGE_DEFAULT = "10"
+SECONDS_MAX = 253_402_300_799
+"""The end of the year 9999."""
 TIME_RANGES = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 Condition = tuple[str, object]
 """SQL with one `?`, and its value; a tuple of values for as many."""
@@ -31,7 +34,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 def window_of(query: Mapping[str, str], times: Sequence[str] = ("created",)) -> Window:
     """Return what part of a list is asked for; `times` may have ranges. Raises StripeError."""
     text = query.get("limit", PAGE_DEFAULT)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
+    limit = whole_number(text, 1, PAGE_MAX)
+    if limit is None:
         raise invalid(f"Invalid limit: {text[:20]}", "limit")
     ranges: list[Condition] = []
     for name in times:
@@ -45,7 +49,7 @@ def window_of(query: Mapping[str, str], times: Sequence[str] = ("created",)) -> 
             if f"{name}[{suffix}]" in query
         ]
     return Window(
-        limit=int(text),
+        limit=limit,
         after=query.get("starting_after", ""),
         before=query.get("ending_before", ""),
         ranges=tuple(ranges),
@@ -53,9 +57,10 @@ def window_of(query: Mapping[str, str], times: Sequence[str] = ("created",)) -> 
 
 
 def _seconds(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    seconds = whole_number(text, 0, SECONDS_MAX)
+    if seconds is None:
         raise invalid(f"Invalid timestamp: {text[:20]}", name)
-    return int(text[:12])
+    return seconds
 
 
 def matches(column: str, values: Sequence[str]) -> Condition:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.host.incoming import readable
+from app.host.parameters import BadParameter, form_of, header, origin_of, path_text
 from app.local.simulators import server
 from app.local.simulators.authentication_page import AuthenticationPage
 from app.local.simulators.balance import Course as PayoutCourse
@@ -29,9 +30,10 @@ from app.local.simulators.provider_effects import Effects
 from app.local.simulators.provider_params import Call
 from app.local.simulators.provider_reads import Reads
 from app.local.simulators.provider_records import CaptureTrouble, Course, Intent
-from app.local.simulators.provider_shapes import Answer, StripeError, response
+from app.local.simulators.provider_shapes import Answer, StripeError, invalid, response
 from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.refund_effects import RefundEffects
+from app.local.simulators.request_checks import known_parameters, refusals
 from app.local.simulators.switches import for_this_instance
 from app.local.simulators.turns import Turns
 from app.local.simulators.webhooks import Address, Sender
@@ -108,8 +110,8 @@ class Provider:
 
     async def _run(self, request: web.Request, effect: Effect, *, moves: bool) -> web.Response:
         """Answer a POST: by replay, by a fault, or by running `effect`; `moves`: it moves money."""
-        params = {name: str(value) for name, value in (await request.post()).items()}
-        key = request.headers.get("Idempotency-Key", "") or self._make_key()
+        params = await form_of(request)
+        key = header(request, "Idempotency-Key") or self._make_key()
         fingerprint = fingerprint_of(request.path, params)
         stored = self.keys.replay(key, fingerprint)
         if stored is not None:
@@ -118,8 +120,8 @@ class Provider:
         call = Call(
             params=params,
             key=key,
-            origin=str(request.url.origin()),
-            object_id=request.match_info.get("name", ""),
+            origin=origin_of(request),
+            object_id=path_text(request, "name"),
             processing_ms=round(faults.processing_seconds * 1_000),
             dispute_ms=round(faults.dispute_seconds * 1_000),
         )
@@ -166,7 +168,7 @@ class Provider:
         return run
 
     async def _create(self, request: web.Request) -> web.Response:
-        confirms = (await request.post()).get("confirm") == "true"
+        confirms = (await form_of(request)).get("confirm") == "true"
         return await self._run(request, self.effects.created, moves=confirms)
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -175,7 +177,7 @@ class Provider:
     @web.middleware
     async def authorized(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let only the holder of the key in, and answer errors in Stripe's shape."""
-        authorization = request.headers.get("Authorization", "").encode()
+        authorization = header(request, "Authorization").encode()
         if request.path.startswith("/v1/") and not hmac.compare_digest(authorization, self._bearer):
             error = StripeError(401, "invalid_request_error", "Invalid API Key provided.")
             return response(error.answer)
@@ -183,13 +185,16 @@ class Provider:
             return await handler(request)
         except StripeError as error:
             return response(error.answer)
+        except BadParameter as error:
+            return response(invalid(str(error), error.field).answer)
 
 
 def make_app(config: Config) -> web.Application:
     """Return the provider's server over `<data_dir>/provider.sqlite`."""
     store = ProviderStore(config.data_path / "provider.sqlite")
     provider = Provider(config, store)
-    app = web.Application(middlewares=[readable, for_this_instance(config), provider.authorized])
+    checks = [readable, for_this_instance(config), provider.authorized, known_parameters]
+    app = web.Application(middlewares=[refusals, *checks])
     app.add_routes(provider.routes())
     app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turns.run))
     app.on_cleanup.append(_closing(store))

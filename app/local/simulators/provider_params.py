@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from app.host.parameters import whole_number
 from app.local.simulators.provider_records import PLAIN, CaptureTrouble, Course
 from app.local.simulators.provider_shapes import invalid
 from workflows.shared.currencies import EXPONENTS
@@ -90,15 +91,16 @@ def currency(params: Params) -> str:
 def amount(params: Params, name: str, code: str) -> int:
     """Return an amount of the currency `code` in its minor units. Raises StripeError."""
     text = params.get(name, "")
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= AMOUNT_MINOR_MAX):
+    wanted = whole_number(text, 1, AMOUNT_MINOR_MAX)
+    if wanted is None:
         raise invalid(f"Invalid integer: {text[:20]}", name, "parameter_invalid_integer")
     # Decimals that the currency has only in name: docs.stripe.com/currencies#special-cases.
     code = code.upper()
     step = 100 if code in ALWAYS_WHOLE else 10 if EXPONENTS[code] == THREE_DECIMAL else 1
-    if int(text) % step:
+    if wanted % step:
         message = f"Invalid amount. Amounts in {code} must be evenly divisible by {step}."
         raise invalid(message, name, "invalid_charge_amount_no_decimal_compatible")
-    return int(text)
+    return wanted
 
 
 def charge_amount(params: Params, name: str, code: str) -> int:

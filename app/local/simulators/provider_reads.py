@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from app.host.parameters import path_name, query_of, text_of
 from app.local.simulators.balance import TYPES, Transaction
 from app.local.simulators.balance_store import Balance
 from app.local.simulators.dispute_effects import DisputeEffects
@@ -69,18 +70,18 @@ class Reads:
         ]
 
     async def _intent(self, request: web.Request) -> web.Response:
-        intent = self._effects.known(request.match_info["name"])
-        return _answer(intent_shape(intent, request.query))
+        intent = self._effects.known(path_name(request, "name"))
+        return _answer(intent_shape(intent, query_of(request)))
 
     async def _intents(self, request: web.Request) -> web.Response:
-        conditions = _conditions(request.query, {"metadata[order_id]": "order_id"})
-        rows, more = select(self._store, "intents", conditions, window_of(request.query))
-        shapes = [intent_shape(self._effects.known(row["id"]), request.query) for row in rows]
+        conditions = _conditions(query_of(request), {"metadata[order_id]": "order_id"})
+        rows, more = select(self._store, "intents", conditions, window_of(query_of(request)))
+        shapes = [intent_shape(self._effects.known(row["id"]), query_of(request)) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _search(self, request: web.Request) -> web.Response:
-        wanted = _metadata_query(request.query.get("query", ""))
-        limit = window_of(request.query).limit
+        wanted = _metadata_query(text_of(request, "query"))
+        limit = window_of(query_of(request)).limit
         found = [
             intent_shape(intent)
             for intent in self._store.intents(wanted.pop("order_id"), PAGE_MAX)
@@ -90,61 +91,61 @@ class Reads:
         return _answer({**body, "next_page": None})
 
     async def _charge(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
+        name = path_name(request, "name")
         intent = self._store.intent_of_charge(name)
         if intent is None:
             raise missing("charge", name, "id")
         return _answer(charge_shape(intent))
 
     async def _charges(self, request: web.Request) -> web.Response:
-        conditions = _conditions(request.query, {"payment_intent": "intent_id"})
-        rows, more = select(self._store, "charges", conditions, window_of(request.query))
+        conditions = _conditions(query_of(request), {"payment_intent": "intent_id"})
+        rows, more = select(self._store, "charges", conditions, window_of(query_of(request)))
         shapes = [charge_shape(self._effects.known(row["intent_id"])) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _refunds(self, request: web.Request) -> web.Response:
         names = {"payment_intent": "intent_id", "charge": "charge_id"}
-        conditions = _conditions(request.query, names)
-        rows, more = select(self._store, "refunds", conditions, window_of(request.query))
+        conditions = _conditions(query_of(request), names)
+        rows, more = select(self._store, "refunds", conditions, window_of(query_of(request)))
         shapes = [refund_shape(refund_from(row)) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _refund(self, request: web.Request) -> web.Response:
-        refund = self._store.refund_of(request.match_info["name"])
+        refund = self._store.refund_of(path_name(request, "name"))
         if refund is None:
-            raise missing("refund", request.match_info["name"], "id")
+            raise missing("refund", path_name(request, "name"), "id")
         return _answer(refund_shape(refund))
 
     async def _list_disputes(self, request: web.Request) -> web.Response:
         names = {"charge": "charge_id", "payment_intent": "intent_id"}
-        conditions = _conditions(request.query, names)
-        found, more = self._disputes.listed(conditions, window_of(request.query))
+        conditions = _conditions(query_of(request), names)
+        found, more = self._disputes.listed(conditions, window_of(query_of(request)))
         return _answer(page(request.path, found, has_more=more))
 
     async def _dispute(self, request: web.Request) -> web.Response:
-        return _answer(self._disputes.shape(self._disputes.known(request.match_info["name"])))
+        return _answer(self._disputes.shape(self._disputes.known(path_name(request, "name"))))
 
     async def _sums(self, _request: web.Request) -> web.Response:
         return _answer(balance_shape(self._balance.sums()))
 
     async def _transactions(self, request: web.Request) -> web.Response:
         conditions = _conditions(
-            request.query, {"source": "source", "payout": "payout_id", "currency": "currency"}
+            query_of(request), {"source": "source", "payout": "payout_id", "currency": "currency"}
         )
-        kind = request.query.get("type")
+        kind = query_of(request).get("type")
         if kind is not None:
             categories = [category for category, each in TYPES.items() if each == kind]
             if kind not in TYPES:
                 categories.append(kind)
             conditions.append(matches("category", categories))
-        found, more = self._balance.transactions(conditions, window_of(request.query))
-        is_expanded = "data.source" in _expansions(request.query)
+        found, more = self._balance.transactions(conditions, window_of(query_of(request)))
+        is_expanded = "data.source" in _expansions(query_of(request))
         shapes = [self._entry(each, is_expanded=is_expanded) for each in found]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _transaction(self, request: web.Request) -> web.Response:
-        found = self._balance.transaction(request.match_info["name"])
-        is_expanded = "source" in _expansions(request.query)
+        found = self._balance.transaction(path_name(request, "name"))
+        is_expanded = "source" in _expansions(query_of(request))
         return _answer(self._entry(found, is_expanded=is_expanded))
 
     def _entry(self, found: Transaction, *, is_expanded: bool) -> dict[str, object]:
@@ -167,20 +168,20 @@ class Reads:
         return {**shape, "source": source}
 
     async def _payouts(self, request: web.Request) -> web.Response:
-        conditions = _conditions(request.query, {"status": "status"})
-        window = window_of(request.query, ("created", "arrival_date"))
+        conditions = _conditions(query_of(request), {"status": "status"})
+        window = window_of(query_of(request), ("created", "arrival_date"))
         found, more = self._balance.payouts(conditions, window)
         return _answer(page(request.path, [payout_shape(each) for each in found], has_more=more))
 
     async def _payout(self, request: web.Request) -> web.Response:
-        return _answer(payout_shape(self._balance.payout(request.match_info["name"])))
+        return _answer(payout_shape(self._balance.payout(path_name(request, "name"))))
 
     async def _events(self, request: web.Request) -> web.Response:
-        found, more = self._notices.listed(request.query, window_of(request.query))
+        found, more = self._notices.listed(query_of(request), window_of(query_of(request)))
         return _answer(page(request.path, found, has_more=more))
 
     async def _event(self, request: web.Request) -> web.Response:
-        return _answer(self._notices.known(request.match_info["name"]))
+        return _answer(self._notices.known(path_name(request, "name")))
 
 
 def _answer(body: object) -> web.Response:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from app.config import Config
+from app.host.parameters import header
 from app.host.routes import is_called
 from app.wire.signing import ROWS_PASS, is_rows_token
 
@@ -27,7 +28,7 @@ def for_this_instance(config: Config) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        said = request.headers.get(ROWS_PASS, "")
+        said = header(request, ROWS_PASS)
         is_switch = request.path.startswith(SWITCHES)
         if is_switch and not is_called(request, names):
             problem = {"message": "this host name is not served here"}
