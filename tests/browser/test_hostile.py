@@ -106,7 +106,7 @@ CLOSED = {
 }
 
 
-@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("path", sorted(READ))
 def test_no_message_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
     """Of every route that reads, the pages among them."""
     for message in MESSAGES if "{" in path else ("",):
