@@ -64,7 +64,7 @@ test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/pyt
 
 test: lint  ## Everything; ends with the summary of the tests.
 	@deploy/faketime || true
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest
 
 lock:  ## Write the locks anew from pyproject.toml (needs uv).
 	@deploy/lock

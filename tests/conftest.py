@@ -16,12 +16,11 @@ NEEDS = {"integration": "broker", "hostile": "broker", "browser": "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the marker of its folder to every test; instances run one after the other."""
+    """Add the marker of its folder to every test."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in NEEDS:
             item.add_marker(NEEDS[folder])
-            item.add_marker(pytest.mark.xdist_group("instances"))
 
 
 def pytest_collection_finish() -> None:
