@@ -111,7 +111,9 @@ async def test_what_was_aborted_has_no_effect_and_markers_are_no_work(
     stack.callback(end, start(instance, "tally_app", log, stall_seconds=STALL_SECONDS))
     await produce(instance, [30])
     await until(lambda: _is(emitted, instance, 6), "a recovery ends at a marker")
-    assert ([0, 1, 2, 3, 7, 9], 6) == (await numbers_read(instance), await emitted(instance))
+    # A broker answers an abort before its marker is written: another's record may lie before it.
+    assert await numbers_read(instance) in ([0, 1, 2, 3, 7, 9], [0, 1, 2, 3, 6, 9])
+    assert 6 == await emitted(instance)
 
 
 @pytest.mark.timeout(200)
