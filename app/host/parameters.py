@@ -56,7 +56,7 @@ def whole_number(said: str, least: int, most: int) -> int | None:
 
 def is_text(value: str) -> bool:
     """Return whether `value` can be encoded as UTF-8: without lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 # --- the query ------------------------------------------------------------------

@@ -9,17 +9,16 @@ from collections.abc import Iterator
 
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record._protocols import LegacyRecordBatchProtocol, LegacyRecordProtocol
-from aiokafka.record.legacy_records import LegacyRecordBatch, _LegacyRecordBatchPy
+from aiokafka.record.legacy_records import LegacyRecordBatch
 
+from app.kafka.batch_layout import BASE_OFFSET, BATCH_BYTES_MIN, MAGIC_AT, end_of
 from app.wire.byte_limits import BATCH_RECORDS_MAX
 
-OFFSET, SIZE = struct.Struct(">q"), struct.Struct(">i")
-LENGTH_AT, LENGTH_ENDS = 8, 12
-MAGIC_AT, ATTRIBUTES_AT, TIMESTAMP_AT = 16, 17, 18
+SIZE = struct.Struct(">i")
+ATTRIBUTES_AT, TIMESTAMP_AT = 17, 18
 KEY_AT = (18, 26)
 """Where the key of a message lies, by its magic: 1 has a timestamp before it."""
 CODEC, LOG_APPEND_TIME = 0x07, 0x08
-MESSAGE_BYTES_MIN = LENGTH_ENDS + _LegacyRecordBatchPy.RECORD_OVERHEAD_V0
 
 
 class LegacyMessages:
@@ -58,15 +57,15 @@ def messages_within(body: memoryview, content: memoryview) -> LegacyMessages:
     Raises CorruptRecordException.
     """
     slices = _slices(content, body[MAGIC_AT])
-    (offset,) = OFFSET.unpack_from(body)
+    (offset,) = BASE_OFFSET.unpack_from(body)
     base = 0
     if body[MAGIC_AT]:
         # Those within count from the first; the message around them has the offset of the last.
-        base = offset - OFFSET.unpack_from(slices[-1])[0]
+        base = offset - BASE_OFFSET.unpack_from(slices[-1])[0]
     messages: list[LegacyRecordBatchProtocol] = []
     for each in slices:
         message = bytearray(each)
-        OFFSET.pack_into(message, 0, base + OFFSET.unpack_from(each)[0])
+        BASE_OFFSET.pack_into(message, 0, base + BASE_OFFSET.unpack_from(each)[0])
         if body[MAGIC_AT] and body[ATTRIBUTES_AT] & LOG_APPEND_TIME:
             message[ATTRIBUTES_AT] |= LOG_APPEND_TIME
             message[TIMESTAMP_AT : KEY_AT[1]] = body[TIMESTAMP_AT : KEY_AT[1]]
@@ -80,10 +79,8 @@ def _slices(content: memoryview, magic: int) -> list[memoryview]:
     at = 0
     while at < len(content):
         rest = content[at:]
-        end = LENGTH_ENDS
-        if len(rest) >= LENGTH_ENDS:
-            end += SIZE.unpack_from(rest, LENGTH_AT)[0]
-        if not MESSAGE_BYTES_MIN <= end <= len(rest):
+        end = end_of(rest)
+        if not BATCH_BYTES_MIN <= end <= len(rest):
             raise CorruptRecordException("a message within it does not end where it says")
         if rest[MAGIC_AT] != magic or codec_of(rest):
             raise CorruptRecordException("a message within it is compressed, or of another magic")

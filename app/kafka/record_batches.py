@@ -21,9 +21,18 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record._protocols import DefaultRecordProtocol, LegacyRecordProtocol
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.legacy_records import LegacyRecordBatch, _LegacyRecordBatchPy
+from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.structs import ConsumerRecord
 
+from app.kafka.batch_layout import (
+    BASE_OFFSET,
+    BATCH_BYTES_MIN,
+    LENGTH,
+    LENGTH_AT,
+    LENGTH_ENDS,
+    MAGIC_AT,
+    end_of,
+)
 from app.kafka.compression import decompressed
 from app.kafka.fetch_steps import read_in_steps
 from app.kafka.header_names import AnyHeaderName
@@ -37,13 +46,9 @@ from app.wire.byte_limits import (
 )
 from app.wire.records import UnreadableBatch
 
-LENGTH = struct.Struct(">i")
-LENGTH_AT, LENGTH_ENDS = 8, 12
-"""Where the length of a batch lies in it; it counts what follows."""
-MAGIC_AT, MAGIC_MAX = 16, 2
+MAGIC_MAX = 2
 ATTRIBUTES, ATTRIBUTES_AT = struct.Struct(">h"), 21
 COUNT, COUNT_AT = struct.Struct(">i"), 57
-BATCH_BYTES_MIN = LENGTH_ENDS + _LegacyRecordBatchPy.RECORD_OVERHEAD_V0
 HEADER = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
 producer id and epoch, base sequence, number of records: of magic 2."""
@@ -51,7 +56,6 @@ Stored = AnyHeaderName | LegacyRecordBatch
 Batch = Stored | LegacyMessages
 BatchRecord = DefaultRecordProtocol | LegacyRecordProtocol
 Consumed = ConsumerRecord[bytes, bytes]
-BASE_OFFSET = struct.Struct(">q")
 TIMESTAMP_MS_MAX = 253_402_300_799_999
 """The end of the year 9999: no `datetime` is later."""
 
@@ -95,9 +99,7 @@ class Batches:
         rest = self._body[self._at :]
         if not rest:
             return None
-        end = LENGTH_ENDS
-        if len(rest) >= LENGTH_ENDS:
-            end += LENGTH.unpack_from(rest, LENGTH_AT)[0]
+        end = end_of(rest)
         if BATCH_BYTES_MIN <= end <= len(rest):
             self._at += end
             return rest[:end]

@@ -30,6 +30,7 @@ from app.wire.signing import signed
 from app.wire.topics import partitions_of
 from tests.support.agents import ANSWERS, cancel
 from tests.support.broker import local_config
+from tests.support.runtime import as_read
 from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
@@ -84,15 +85,7 @@ def dead_lettered(record: Record) -> Outgoing:
 
 def again(dead_letter: DeadLetter) -> Record:
     """Return `dead_letter` as the agent reads it when it was sent back."""
-    sent = sent_back(dead_letter, 0)
-    return Record(
-        topic=sent.topic,
-        partition=0,
-        offset=0,
-        key=sent.key,
-        value=sent.value,
-        headers=tuple(sent.headers),
-    )
+    return as_read(sent_back(dead_letter, 0), 0)
 
 
 async def commit(config: Config, service: str, place: TopicPartition, offset: int) -> None:

@@ -10,7 +10,8 @@ from aiokafka.record._crc32c import crc as crc32c
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
-from app.kafka.record_batches import HEADER, LENGTH, LENGTH_AT, MAGIC_AT, read_any_batch
+from app.kafka.batch_layout import LENGTH, LENGTH_AT, MAGIC_AT
+from app.kafka.record_batches import HEADER, read_any_batch
 
 ATTRIBUTES_AT, CRC_AT, DELTA_AT = 21, 17, 23
 PLACE = TopicPartition("orders", 2)

@@ -1,6 +1,5 @@
 """Dead letters: their status, which are meant, what is sent back. All pure."""
 
-import msgspec
 import pytest
 
 from app.operations.dead_letters.dead_letter import (
@@ -13,7 +12,8 @@ from app.operations.dead_letters.dead_letter import (
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import DeadLetterFacts, RedriveAttempt, groups, states
 from app.wire import records
-from app.wire.records import Outgoing, Record, event_id, header
+from app.wire.records import Record, event_id, header
+from tests.support.runtime import as_read
 
 HEADERS = (
     ("ce_id", b"e1"),
@@ -52,18 +52,6 @@ def dead_letter(
 def attempt(of: DeadLetter, offset: int = 5) -> RedriveAttempt:
     return RedriveAttempt(
         redrive_id=redrive_id(of), of=of.place, topic="payment.redrive", partition=1, offset=offset
-    )
-
-
-def as_record(sent: Outgoing) -> Record:
-    """Return `sent` as the agent reads it."""
-    return Record(
-        topic=sent.topic,
-        partition=0,
-        offset=0,
-        key=sent.key,
-        value=sent.value,
-        headers=tuple(sent.headers),
     )
 
 
@@ -131,7 +119,7 @@ def test_a_dead_letter_stands_where_the_topics_say(known, state):
 
 def test_a_dead_letter_goes_back_to_its_agent_whole_and_says_where_it_comes_from():
     """Its bytes, key and own headers; nothing of its stay in the dead topic but the history."""
-    sent = as_record(sent_back(FIRST, 3))
+    sent = as_read(sent_back(FIRST, 3), 0)
 
     assert ("payment.redrive", b"o1", b"{}") == (sent.topic, sent.key, sent.value)
     assert ("e1", "orders/2/7") == (header(sent, "ce_id"), sent.origin)
@@ -149,7 +137,7 @@ def test_a_dead_letter_that_fails_again_carries_its_history():
     last = FIRST
     for number in range(HISTORY_MAX + 5):
         again = records.to_dead(
-            as_record(sent_back(last, 0)),
+            as_read(sent_back(last, 0), 0),
             service="payment",
             agent="payment",
             cause=f"cause {number}",
@@ -158,7 +146,7 @@ def test_a_dead_letter_that_fails_again_carries_its_history():
             now_ms=0,
             first_topic="orders",
         )
-        record = msgspec.structs.replace(as_record(again), offset=number + 1)
+        record = as_read(again, number + 1)
         last = DeadLetter(record=record, at_ms=0)
 
     assert HISTORY_MAX == len(last.history)
@@ -189,8 +177,8 @@ def test_an_edited_dead_letter_is_another_event():
 
     assert event_id(one) == event_id(same)
     assert 3 == len({event_id(one), event_id(other), "e1"})
-    assert "e1" == header(as_record(one), "x-edited-from")
-    assert redrive_id(FIRST) != header(as_record(one), records.REDRIVE_ID)
+    assert "e1" == header(as_read(one, 0), "x-edited-from")
+    assert redrive_id(FIRST) != header(as_read(one, 0), records.REDRIVE_ID)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, Record, to_retry
 from app.wire.signing import signed
 from tests.support.examples.verification import paid, placed
+from tests.support.runtime import as_read
 from workflows.order.workflow import ORDER
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
@@ -37,15 +38,7 @@ def record(message: Message, correlation_id: str, key: str = "") -> Record:
         value=codecs.encode(message),
         headers=to_headers(envelope),
     )
-    sent = signed(outgoing, key)
-    return Record(
-        topic=sent.topic,
-        partition=0,
-        offset=0,
-        key=sent.key,
-        value=sent.value,
-        headers=tuple(sent.headers),
-    )
+    return as_read(signed(outgoing, key), 0)
 
 
 def parked(before: Record) -> Record:

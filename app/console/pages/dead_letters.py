@@ -67,7 +67,7 @@ async def redrive(request: web.Request) -> web.Response:
 
 
 def _filters(request: web.Request) -> dict[str, str]:
-    return {name: text_of(request, name) for name in dead_letters.FILTERS if text_of(request, name)}
+    return {name: said for name in dead_letters.FILTERS if (said := text_of(request, name))}
 
 
 def _query(request: web.Request) -> str:

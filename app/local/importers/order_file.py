@@ -107,13 +107,14 @@ def _content(path: Path, raw: bytes, options: FileOptions) -> Content:
 
 def _style(content: Content, options: FileOptions) -> Style:
     """Return how the file writes dates and decimals; raises LoadError where nothing decides."""
-    dates, marks, said = Evidence(), Evidence(), list[tuple[int, int]]()
+    dates, marks, said = Evidence(), Evidence(), set[tuple[int, int]]()
     for record, columns in content.read():
         if record.kind != "row" or record.fault:
             continue
         text = clean(record.cells[columns.at["InvoiceDate"]])
         dates.add(order_of(text), record.line, text)
-        said += filter(None, [month_and_day(text)] if content.marks else ())
+        if content.marks and (parts := month_and_day(text)):
+            said.add(parts)
         for column in NUMBER_COLUMNS:
             text = clean(record.cells[columns.at[column]])
             marks.add(mark_of(text), record.line, text)
@@ -132,7 +133,7 @@ def _style(content: Content, options: FileOptions) -> Style:
     return Style(dates=dates.choose(options.dates), marks=chosen)
 
 
-def _refuse_swapped(dates: Evidence, said: list[tuple[int, int]]) -> None:
+def _refuse_swapped(dates: Evidence, said: set[tuple[int, int]]) -> None:
     """Raise LoadError where a spreadsheet has swapped day and month of the dates in a workbook.
 
     One that expects the other order makes dates of `1/12/2010` and leaves `12/13/2010` a text: then

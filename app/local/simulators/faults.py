@@ -6,13 +6,12 @@ instance, so another instance meets others. PUT changes the fields it names, DEL
 """
 
 import hashlib
-import re
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from app.host.parameters import body_of
+from app.host.parameters import body_of, of_wrong_shape
 from workflows.shared.errors import ErrorKind, PayflowError
 
 PATH = "/_faults"
@@ -132,7 +131,7 @@ def changed(faults: AnyFaults, body: bytes) -> AnyFaults:
             raise BadFaults("a JSON object of fault names and rates is expected", "body")
         return msgspec.convert({**msgspec.to_builtins(faults), **fields}, shape)
     except msgspec.ValidationError as error:
-        raise BadFaults(str(error), _field(str(error))) from error
+        raise BadFaults(str(error), of_wrong_shape(error).field) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadFaults(f"the body is not JSON: {error}", "body") from error
 
@@ -167,11 +166,6 @@ class Switchboard:
     async def _clear(self, request: web.Request) -> web.Response:
         self.faults = self._none
         return await self._show(request)
-
-
-def _field(message: str) -> str:
-    found = re.search(r"`\$\.(\w+)`|unknown field `(\w+)`", message)
-    return (found.group(1) or found.group(2)) if found else ""
 
 
 def _draw(seed: int, name: str, key: str, attempt: int) -> float:

@@ -74,9 +74,10 @@ class Reads:
         return _answer(intent_shape(intent, query_of(request)))
 
     async def _intents(self, request: web.Request) -> web.Response:
-        conditions = _conditions(query_of(request), {"metadata[order_id]": "order_id"})
-        rows, more = select(self._store, "intents", conditions, window_of(query_of(request)))
-        shapes = [intent_shape(self._effects.known(row["id"]), query_of(request)) for row in rows]
+        query = query_of(request)
+        conditions = _conditions(query, {"metadata[order_id]": "order_id"})
+        rows, more = select(self._store, "intents", conditions, window_of(query))
+        shapes = [intent_shape(self._effects.known(row["id"]), query) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _search(self, request: web.Request) -> web.Response:
@@ -98,15 +99,17 @@ class Reads:
         return _answer(charge_shape(intent))
 
     async def _charges(self, request: web.Request) -> web.Response:
-        conditions = _conditions(query_of(request), {"payment_intent": "intent_id"})
-        rows, more = select(self._store, "charges", conditions, window_of(query_of(request)))
+        query = query_of(request)
+        conditions = _conditions(query, {"payment_intent": "intent_id"})
+        rows, more = select(self._store, "charges", conditions, window_of(query))
         shapes = [charge_shape(self._effects.known(row["intent_id"])) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _refunds(self, request: web.Request) -> web.Response:
+        query = query_of(request)
         names = {"payment_intent": "intent_id", "charge": "charge_id"}
-        conditions = _conditions(query_of(request), names)
-        rows, more = select(self._store, "refunds", conditions, window_of(query_of(request)))
+        conditions = _conditions(query, names)
+        rows, more = select(self._store, "refunds", conditions, window_of(query))
         shapes = [refund_shape(refund_from(row)) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
@@ -117,9 +120,10 @@ class Reads:
         return _answer(refund_shape(refund))
 
     async def _list_disputes(self, request: web.Request) -> web.Response:
+        query = query_of(request)
         names = {"charge": "charge_id", "payment_intent": "intent_id"}
-        conditions = _conditions(query_of(request), names)
-        found, more = self._disputes.listed(conditions, window_of(query_of(request)))
+        conditions = _conditions(query, names)
+        found, more = self._disputes.listed(conditions, window_of(query))
         return _answer(page(request.path, found, has_more=more))
 
     async def _dispute(self, request: web.Request) -> web.Response:
@@ -129,17 +133,18 @@ class Reads:
         return _answer(balance_shape(self._balance.sums()))
 
     async def _transactions(self, request: web.Request) -> web.Response:
+        query = query_of(request)
         conditions = _conditions(
-            query_of(request), {"source": "source", "payout": "payout_id", "currency": "currency"}
+            query, {"source": "source", "payout": "payout_id", "currency": "currency"}
         )
-        kind = query_of(request).get("type")
+        kind = query.get("type")
         if kind is not None:
             categories = [category for category, each in TYPES.items() if each == kind]
             if kind not in TYPES:
                 categories.append(kind)
             conditions.append(matches("category", categories))
-        found, more = self._balance.transactions(conditions, window_of(query_of(request)))
-        is_expanded = "data.source" in _expansions(query_of(request))
+        found, more = self._balance.transactions(conditions, window_of(query))
+        is_expanded = "data.source" in _expansions(query)
         shapes = [self._entry(each, is_expanded=is_expanded) for each in found]
         return _answer(page(request.path, shapes, has_more=more))
 
@@ -168,8 +173,9 @@ class Reads:
         return {**shape, "source": source}
 
     async def _payouts(self, request: web.Request) -> web.Response:
-        conditions = _conditions(query_of(request), {"status": "status"})
-        window = window_of(query_of(request), ("created", "arrival_date"))
+        query = query_of(request)
+        conditions = _conditions(query, {"status": "status"})
+        window = window_of(query, ("created", "arrival_date"))
         found, more = self._balance.payouts(conditions, window)
         return _answer(page(request.path, [payout_shape(each) for each in found], has_more=more))
 
@@ -177,7 +183,8 @@ class Reads:
         return _answer(payout_shape(self._balance.payout(path_name(request, "name"))))
 
     async def _events(self, request: web.Request) -> web.Response:
-        found, more = self._notices.listed(query_of(request), window_of(query_of(request)))
+        query = query_of(request)
+        found, more = self._notices.listed(query, window_of(query))
         return _answer(page(request.path, found, has_more=more))
 
     async def _event(self, request: web.Request) -> web.Response:

@@ -21,10 +21,5 @@ async def reveal(config: Config, place: str, action: Action) -> RecordView:
     async with open_producer(config) as producer:
         message = revealed(place, action.who, action.why)
         await produce_signed(producer, [audited(message, action)], config)
-    return await record_at(config, place)
-
-
-async def record_at(config: Config, place: str) -> RecordView:
-    """Return the record at `place` with its bytes. Raises InspectionError."""
     topic, partition, offset = place.rsplit("/", 2)
     return await read_record(config, topic, int(partition), int(offset), whole=True)

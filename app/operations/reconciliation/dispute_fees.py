@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from app.operations.reconciliation.settlement_books import (
-    DAY_MS,
-    EXPECTED,
     READ_MS,
+    About,
     BalanceLine,
     OpenItem,
     State,
-    bucket_of,
+    open_item,
 )
 from workflows.shared.books import SettlementLine
 
@@ -45,16 +44,10 @@ def compare_dispute_fees(
         differs: State = "amount differs" if place in ours else "missing fee"
         state: State = differs if is_late else "waiting to be read"
         order_id, dispute_id, currency = place
-        days = max(0, now_ms - last_ms[place]) // DAY_MS
-        yield OpenItem(
-            state=state,
-            wrong=state not in EXPECTED,
+        about = About(
             order_id=order_id,
             balance_transaction_id=dispute_id,
-            provider_minor=theirs.get(place),
-            ledger_minor=ours.get(place),
             currency=currency,
             at_ms=last_ms[place],
-            age_days=days,
-            bucket=bucket_of(days),
         )
+        yield open_item(state, about, (theirs.get(place), ours.get(place)), now_ms)

@@ -13,11 +13,10 @@ from app.operations.reconciliation.dispute_fees import compare_dispute_fees
 from app.operations.reconciliation.settlement_books import (
     AGREEING,
     BANK,
-    DAY_MS,
-    EXPECTED,
     READ_MS,
     SENT_BACK,
     WITHOUT_FEE_ENTRY,
+    About,
     BalanceLine,
     Bucket,
     CurrencySums,
@@ -26,8 +25,8 @@ from app.operations.reconciliation.settlement_books import (
     SettlementBooks,
     State,
     Ways,
-    bucket_of,
     is_not_ours,
+    open_item,
 )
 from workflows.shared.books import SettlementLine, Step
 
@@ -64,10 +63,10 @@ def compare(found: SettlementBooks, posted: Sequence[SettlementLine], now_ms: in
         arrived += not open_items
         items += open_items
     for unknown in (entry for rest in by_line.values() for entry in rest):
-        items.append(_item("unknown line", unknown, (None, unknown.amount_minor), now_ms))
+        items.append(open_item("unknown line", unknown, (None, unknown.amount_minor), now_ms))
     for unlisted in found.unlisted:
         amounts = (unlisted.amount_minor, None)
-        items.append(_item("missing balance transaction", unlisted, amounts, now_ms))
+        items.append(open_item("missing balance transaction", unlisted, amounts, now_ms))
     items += _payout_sums(found, now_ms)
     items += compare_dispute_fees(found.lines, posted, now_ms)
     return Settlement(
@@ -206,7 +205,7 @@ def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
         if payout.amount_minor != sums[payout.id]:
             about = About(payout_id=payout.id, currency=payout.currency, at_ms=payout.created_ms)
             amounts = (payout.amount_minor, sums[payout.id])
-            yield _item("amount differs", about, amounts, now_ms)
+            yield open_item("amount differs", about, amounts, now_ms)
 
 
 def _totals(
@@ -249,16 +248,6 @@ def _ageing(items: Iterable[OpenItem]) -> dict[State, dict[Bucket, int]]:
 # --- open items -------------------------------------------------------------------
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What an open item is about, as a line of the ledger says it too."""
-
-    order_id: str = ""
-    balance_transaction_id: str = ""
-    payout_id: str = ""
-    currency: str
-    at_ms: int
-
-
 def _of(  # noqa: PLR0913  an item has these facts
     line: BalanceLine,
     state: State,
@@ -274,27 +263,4 @@ def _of(  # noqa: PLR0913  an item has these facts
         currency=line.currency,
         at_ms=line.at_ms if since_ms is None else since_ms,
     )
-    return _item(state, about, amounts, now_ms)
-
-
-def _item(
-    state: State,
-    about: SettlementLine | About,
-    amounts: tuple[int | None, int | None],
-    now_ms: int,
-) -> OpenItem:
-    # The provider's clock may be ahead of ours.
-    days = max(0, now_ms - about.at_ms) // DAY_MS
-    return OpenItem(
-        state=state,
-        wrong=state not in EXPECTED,
-        order_id=about.order_id,
-        balance_transaction_id=about.balance_transaction_id,
-        payout_id=about.payout_id,
-        provider_minor=amounts[0],
-        ledger_minor=amounts[1],
-        currency=about.currency,
-        at_ms=about.at_ms,
-        age_days=days,
-        bucket=bucket_of(days),
-    )
+    return open_item(state, about, amounts, now_ms)

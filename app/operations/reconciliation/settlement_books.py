@@ -133,6 +133,40 @@ def bucket_of(age_days: int) -> Bucket:
     return "over 30 d"
 
 
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What an open item is about, as a line of the ledger says it too."""
+
+    order_id: str = ""
+    balance_transaction_id: str = ""
+    payout_id: str = ""
+    currency: str
+    at_ms: int
+
+
+def open_item(
+    state: State,
+    about: SettlementLine | About,
+    amounts: tuple[int | None, int | None],
+    now_ms: int,
+) -> OpenItem:
+    """Return an open item with the amounts of the provider and of the ledger."""
+    # The provider's clock may be ahead of ours.
+    days = max(0, now_ms - about.at_ms) // DAY_MS
+    return OpenItem(
+        state=state,
+        wrong=state not in EXPECTED,
+        order_id=about.order_id,
+        balance_transaction_id=about.balance_transaction_id,
+        payout_id=about.payout_id,
+        provider_minor=amounts[0],
+        ledger_minor=amounts[1],
+        currency=about.currency,
+        at_ms=about.at_ms,
+        age_days=days,
+        bucket=bucket_of(days),
+    )
+
+
 class Ways:
     """Which payouts have held a line, one after the other: the bank may send one back."""
 

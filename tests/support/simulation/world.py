@@ -130,18 +130,19 @@ class Worker:
         # One that has read all of them waits for nothing until something more is produced.
         if self._read_all == self.world.produced:
             return []
-        log, committed = self.world.log, self.committed
-        unread = [name for name, at in committed.items() if name in log and at < len(log[name])]
+        unread = self._unread(self.committed)
         self._read_all = -1 if unread else self.world.produced
-        return [name for name in unread if self._due(log[name][committed[name]])]
+        return [name for name, record in unread.items() if self._due(record)]
 
     def _ready(self, ahead: Mapping[str, int]) -> list[str]:
+        return [name for name, record in self._unread(ahead).items() if self._due(record)]
+
+    def _unread(self, ahead: Mapping[str, int]) -> dict[str, Record]:
+        """Return the next record of each topic that goes on behind `ahead`."""
         log = self.world.log
-        return [
-            name
-            for name, at in ahead.items()
-            if name in log and at < len(log[name]) and self._due(log[name][at])
-        ]
+        return {
+            name: log[name][at] for name, at in ahead.items() if name in log and at < len(log[name])
+        }
 
     def _due(self, record: Record) -> bool:
         return not is_retry(record) or due_ms(record) <= self.now_ms()
