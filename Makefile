@@ -11,6 +11,8 @@ ifneq ($(shell test -w "$(HOME)" && echo yes),yes)
 export HOME := $(CURDIR)/.bootstrap/home
 endif
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Where the environment forbids compiled modules, each of an instance's processes compiles all of them anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,11 +55,11 @@ chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, 
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SECONDS),--hostile-seconds $(SECONDS)) --report chaos.json
 
-unit: export SEEDS ?= 1000
+unit: export SEEDS ?= 500
 unit: export KILLS ?= 1
-unit: export MUTATED_FILES ?= 75
-unit: setup  ## The tests that need neither broker nor browser, on every core; half the seeds of `make test`.
-	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal
+unit: export MUTATED_FILES ?= 50
+unit: setup  ## The tests that need neither broker nor browser, on every core; fewer seeds and examples than `make test`.
+	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal --hypothesis-profile unit
 
 test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/python3.14".
 	@PYTHONS="$(PYTHONS)" deploy/test-pythons

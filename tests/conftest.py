@@ -8,6 +8,7 @@ from hypothesis import settings
 
 # A busy machine is no failure: nothing is asserted on how long an example took.
 settings.register_profile("payflow", deadline=None)
+settings.register_profile("unit", deadline=None, max_examples=40)
 settings.register_profile("security", deadline=None, max_examples=5_000)
 settings.load_profile("payflow")
 

@@ -310,6 +310,7 @@ class World:
         for name, topic in self.entities:
             self.listeners[topic].append(name)
         self.rows = {(name, ""): agent.table.initial for name, agent in AGENTS.items()}
+        self.due_ms: dict[tuple[str, str], int | None] = {}
         self.log: dict[tuple[str, str], list[tuple[Message, int]]] = defaultdict(list)
         self.read: dict[tuple[str, str, str], int] = defaultdict(int)
         self.unread: list[tuple[str, str, str]] = []
@@ -388,6 +389,8 @@ class World:
         agent, row = AGENTS[name], self.row(name, key)
         row, emitted = decision.apply(agent, row, message, at_ms)
         self.rows[name, key] = row
+        due = due_of(agent)
+        self.due_ms[name, key] = due(row) if due else None
         if name == "stock":
             assert_shelf_adds_up(row)
         for said in emitted:
@@ -395,17 +398,10 @@ class World:
             self.publish(said)
 
     def dues(self) -> list[tuple[int, str, str]]:
-        found = []
-        for (name, key), row in self.rows.items():
-            agent = AGENTS[name]
-            due = due_of(agent)
-            at_ms = due(row) if due else None
-            if at_ms is not None:
-                found.append((at_ms, name, key))
-        return found
+        return [(at, *row) for row, at in self.due_ms.items() if at is not None]
 
     def next_due(self) -> float:
-        return min((at_ms for at_ms, _, _ in self.dues()), default=float("inf"))
+        return min((at for at in self.due_ms.values() if at is not None), default=float("inf"))
 
     def ring(self) -> None:
         at_ms, name, key = self.random.choice([due for due in self.dues() if due[0] <= self.now_ms])

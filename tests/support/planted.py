@@ -5,6 +5,7 @@ so that a mark that is missing shows.
 """
 
 import itertools
+import re
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,7 @@ PERSONAL = frozenset(
     }
 )
 DEGREES = "12.00"
+MARKER = re.compile(r"mrk\d+z")
 
 
 class Markers:
@@ -44,7 +46,9 @@ class Markers:
 
     def shown_in(self, text: str) -> list[str]:
         """Return where the markers were planted that `text` contains."""
-        return sorted({where for marker, where in self.planted.items() if marker in text})
+        found = self.planted.keys() & set(MARKER.findall(text))
+        found |= {each for each in self.planted if each.startswith(DEGREES) and each in text}
+        return sorted({self.planted[marker] for marker in found})
 
 
 def messages(markers: Markers) -> dict[str, Message]:

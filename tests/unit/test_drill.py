@@ -1,5 +1,6 @@
 """A drill goes on after a fault that could not be carried out, and says why in one text."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -263,6 +264,7 @@ def test_the_tests_with_a_broker_are_of_exactly_the_faults_of_the_drill() -> Non
             "tests/integration/test_faults.py",
         ],
         cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"},
         capture_output=True,
         text=True,
         check=True,

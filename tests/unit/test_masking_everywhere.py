@@ -164,7 +164,7 @@ def placed_on(name: str) -> TopicFacts:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def instance() -> Instance:
     """An instance of which every part names somebody."""
     load_workflows()
@@ -324,7 +324,7 @@ async def test_no_command_prints_anybody(
     client: TestClient, instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What `payflow` makes of an answer, of a record and of a dead letter."""
-    show = Console(width=400)
+    show = Console(width=400, height=100, highlight=False)
     order = load_workflows()["order"]
 
     async def said(path: str) -> Any:
