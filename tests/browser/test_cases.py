@@ -7,10 +7,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.appearance import PHONE, assert_accessible, assert_fits
+from tests.browser.appearance import DESKTOP, PHONE, assert_accessible, assert_fits
 from tests.browser.demo import Demo, wait_for
 
-DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 END_MS_MAX = 60_000
 REFRESHES = 2
 

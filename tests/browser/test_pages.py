@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.appearance import PHONE, assert_accessible, assert_fits
+from tests.browser.appearance import DESKTOP, PHONE, assert_accessible, assert_fits
 from tests.browser.demo import Demo, wait_for
 
 PAGES = (
@@ -94,3 +94,16 @@ def test_a_transaction_has_its_picture(page: Page, demo: Demo) -> None:
 
     assert demo.url in page.url
     assert_accessible(page)
+
+
+def test_the_document_of_the_api_can_be_read_by_everybody(page: Page, demo: Demo) -> None:
+    """The vendored viewer holds what our own pages hold, at a desk and on a phone."""
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        page.goto(f"{demo.url}/docs")
+        page.locator(".opblock").first.wait_for()
+
+        assert_accessible(page)
+        assert_fits(page)
+
+    page.locator("#operations-tag-orders").wait_for()

@@ -109,6 +109,7 @@ def answer_shape(route: Route) -> object:
 
 def _operation(route: Route, schemas: Sequence[tuple[object, Schema]]) -> dict[str, object]:
     operation: dict[str, object] = {
+        "tags": [route.path.split("/")[1].replace("-", " ")],
         "summary": route.summary,
         "description": _who(route),
         "security": _security(route),
