@@ -6,6 +6,7 @@ aiohttp has no time-out for a head that never ends, and no most of connections.
 import asyncio
 import functools
 from collections.abc import Callable
+from typing import cast
 
 from aiohttp import web, web_urldispatcher
 
@@ -60,13 +61,14 @@ class Connection(asyncio.Protocol):
     def __init__(self, inner: web.RequestHandler, limits: Limits) -> None:
         self._inner = inner
         self._limits = limits
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head."""
-        self._transport = transport
+        # Not `isinstance`: the transports of uvloop, on which workers run, have no base of asyncio.
+        self._transport = cast("asyncio.WriteTransport", transport)
         self._inner.connection_made(transport)
         self._limits.admit(self)
         self._wait(self._limits.headers_seconds)
@@ -98,7 +100,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """End the connection at once."""
         self._limits.forget(self)
-        if isinstance(self._transport, asyncio.WriteTransport):
+        if self._transport is not None:
             self._transport.abort()
 
     def begin(self, request: web.Request) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from app.host.incoming import LimitedSite, Limits, readable, runner_of
@@ -105,6 +106,14 @@ async def test_half_requests_keep_nobody_out() -> None:
 
     assert answer.endswith(b"hi")
     assert [b""] * 5 == ended
+
+
+def test_half_requests_are_ended_on_the_loop_of_a_worker() -> None:
+    """Workers and consoles run on uvloop, whose transports have no base class of asyncio."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(test_a_connection_without_a_whole_head_is_ended(BEGINNING), 5))
+        runner.run(asyncio.wait_for(test_half_requests_keep_nobody_out(), 5))
+        runner.run(asyncio.wait_for(test_a_body_that_does_not_come_is_answered(), 5))
 
 
 @pytest.mark.parametrize(
