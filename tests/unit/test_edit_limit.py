@@ -231,8 +231,7 @@ class Edits(Redriver):
         self.sent: list[Outgoing] = []
 
     async def read_status(self) -> DeadLetterFacts:
-        audit = [each for each in self.sent if each.topic == "audit"]
-        known = facts_of(*(signed(each, KEY) for each in audit))
+        known = facts_of(*(signed(each, KEY) for each in self.sent))
         return replace(known, dead_letters=(self.dead_letter,))
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
@@ -331,3 +330,65 @@ async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(
     assert records.header(sent, SIGNATURE)
     assert ("pat", "oda") == (edited.who, edited.proposed_by)
     assert redrive_id(SMALL, codecs.encode(much)) == edited.redrive_id
+
+
+async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second had read that it is open before the first was sent, and waited for it to end."""
+    # A type that names its currency: one person may send it.
+    site.edits.dead_letter = dead_letter_of(refunded(1))
+    before = await site.edits.read_status()
+
+    async def gathered(_config: Config) -> DeadLetterFacts:
+        return before
+
+    monkeypatch.setattr(dead_letters, "gather", gathered)
+    small, other = refunded(LIMIT_MINOR - 1), refunded(LIMIT_MINOR - 2)
+
+    assert (202, "sent") == await site.edit("oda", small)
+    assert 409 == (await site.edit("oda", other))[0]
+    assert 1 == len(site.edits.redriven)
+
+
+async def test_what_was_sent_back_meanwhile_is_not_discarded(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit would say of money that has moved that nobody wanted it."""
+    site.edits.dead_letter = dead_letter_of(refunded(1))
+    before = await site.edits.read_status()
+
+    async def gathered(_config: Config) -> DeadLetterFacts:
+        return before
+
+    monkeypatch.setattr(dead_letters, "gather", gathered)
+    await site.edit("oda", refunded(2))
+    answer = await site.client.post(
+        "/operators/dead-letters/discard",
+        json={"place": site.edits.dead_letter.place, "reason": "not wanted"},
+        headers={"Authorization": f"Bearer oda:{site.tokens['oda']}"},
+    )
+
+    assert 409 == answer.status
+    assert not any(isinstance(each, DeadLetterDiscarded) for each in site.edits.audited)
+
+
+def test_edits_of_one_dead_letter_by_two_consoles_are_summed() -> None:
+    """Each console has a lock of its own folder; the latest edit says not all that was edited."""
+    edits = [
+        DeadLetterEdited(
+            about=SMALL.place,
+            who="oda",
+            why="mended",
+            agent="order",
+            redrive_id=f"r{minor}",
+            event_id_before="e1",
+            event_id=f"e{minor}",
+            bytes_sha256="0",
+            worth_minor=minor,
+        )
+        for minor in (6_000, 3_000)
+    ]
+    known = facts_of(*(signed(audited(each, ACTION), KEY) for each in edits))
+
+    assert {SMALL.place: 9_000} == known.edited_minor

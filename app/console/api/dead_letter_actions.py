@@ -142,9 +142,6 @@ async def edit(request: web.Request) -> JsonResponse[EditDone]:
         raise Problem(400, "Bad Request", "say why", field="reason")
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letter = dead_letter_of(known, asked.place)
-    if states(known)[dead_letter.place] != "open":
-        detail = f"it is {states(known)[dead_letter.place]}: only an open dead letter is sent back"
-        raise Problem(409, "Conflict", detail)
     try:
         body = restored(dead_letter.record.value, asked.body, dead_letter.type)
         async with redriver(request.app[CONTEXT].config) as sender:
@@ -166,7 +163,11 @@ async def _edit(
 
     The second person enters the same: nobody else has to keep what may name a customer.
     """
+    # Read while nobody else sends: of two who edit one dead letter at once, the second is refused.
     action, known = _action(request, reason), await sender.read_status()
+    if (state := states(known)[dead_letter.place]) != "open":
+        detail = f"it is {state}: only an open dead letter is sent back"
+        raise Problem(409, "Conflict", detail)
     who = operator_of(request)
     proposers = known.proposed.get(edit_id(dead_letter, edit), ())
     others = [each for each in proposers if each.casefold() != who.name.casefold()]
@@ -234,12 +235,12 @@ async def discard(request: web.Request) -> JsonResponse[Discarded]:
     choice = asked.choice()
     if choice == Choice():
         raise Problem(400, "Bad Request", "say which dead letters", field="place")
-    known = await request.app[DEAD_LETTERS].known(fresh=True)
-    open_, _ = chosen(known.dead_letters, states(known), choice)
-    if not open_:
-        raise Problem(409, "Conflict", "no matching dead letter is open any more")
     try:
         async with redriver(request.app[CONTEXT].config) as sender:
+            known = await sender.read_status()
+            open_, _ = chosen(known.dead_letters, states(known), choice)
+            if not open_:
+                raise Problem(409, "Conflict", "no matching dead letter is open any more")
             await sender.discard(open_, _action(request, asked.reason, choice.text()))
     except DeadLetterError as error:
         raise Problem(409, "Conflict", masked_text(str(error))) from error

@@ -154,7 +154,8 @@ class Actions:
                 self.sent.add((message.about, message.redrive_id))
             case DeadLetterEdited():
                 self.sent.add((message.about, message.redrive_id))
-                self.edited_minor[message.about] = message.worth_minor
+                before_minor = self.edited_minor.get(message.about, 0)
+                self.edited_minor[message.about] = before_minor + message.worth_minor
             case DeadLetterEditProposed():
                 known = self.proposed.get(message.edit_id, ())
                 self.proposed[message.edit_id] = tuple(dict.fromkeys((*known, message.who)))
