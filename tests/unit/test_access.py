@@ -1,20 +1,25 @@
 """Every door of the API: who may use it, and what everybody else is answered."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import clients, operators
 from app.console.api.routes import ROUTES
+from app.console.api.workflow_requests import REPEATS
 from app.console.pages.site import page_routes
 from app.console.server import make_api
+from app.entrypoints.order_bodies import OrderAsked
 from app.entrypoints.requests import client_scopes
 from app.host.routes import Handler, Route, RouteError
 from app.registry import load_agents
+from app.wire.envelope import derive_id
 from app.wire.signing import read_headers
 from tests.support.clients import bearer
 from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of
@@ -160,6 +165,39 @@ async def test_two_clients_with_one_idempotency_key_have_two_orders(doors: Doors
            for each in (one, one, other)]  # fmt: skip
 
     assert ids[0] == ids[1] != ids[2]
+
+
+async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Doors) -> None:
+    """It travels in the baggage, which whoever may look sees beside a masked customer.
+
+    It and the id differ by who asks, an operator too, whose name is no secret.
+    """
+    people = [doors.key("one"), doors.key("other"), doors.person("oda", "operator")]
+    for each in people:
+        await doors.place(each)
+    said = {envelope.baggage["fingerprint"] for _, envelope in doors.queries.emitted}
+    known = hashlib.sha256(b"operator:oda").hexdigest()
+    by_name = derive_id("order", known, "k")[8:]
+
+    assert len(people) == len(said)
+    assert not any(
+        envelope.correlation_id.endswith(by_name) for _, envelope in doors.queries.emitted
+    )
+
+
+async def test_a_body_of_before_is_known_again(doors: Doors) -> None:
+    """Rows that an earlier version has started hold the digest of the body alone."""
+    shop = doors.key("shop")
+    order_id = (await (await doors.place(shop)).json())["order_id"]
+    asked = msgspec.json.encode(msgspec.convert(ORDER, OrderAsked))
+    before = hashlib.sha256(asked).hexdigest()[:16]
+    doors.queries.keep("order", order_id, Order(order_id=order_id), fingerprint=before)
+    doors.client.app[REPEATS].__init__()
+
+    again = await doors.place(shop)
+
+    assert (202, 1) == (again.status, len(doors.queries.emitted))
+    assert "true" == again.headers["Idempotent-Replayed"]
 
 
 async def test_a_client_sees_and_changes_its_own_alone(doors: Doors) -> None:

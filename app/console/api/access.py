@@ -195,7 +195,8 @@ async def _admit(request: web.Request, route: Route) -> None:
     if key := client_key(request):
         put_caller(request, client_caller(request, route, key))
     elif route.audience == "client":
-        put_caller(request, operator_caller(await _operator(request, "operator")))
+        operator = await _operator(request, "operator")
+        put_caller(request, operator_caller(operator, request.app[CONTEXT].config))
     elif not may_read(request, request.app[CONTEXT].config):
         await _operator(request, "viewer", actions=False)
 

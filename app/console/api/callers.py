@@ -1,6 +1,6 @@
 """Who asks: a client by its key, an operator by session or token, or whoever may look."""
 
-import hashlib
+import hmac
 import time
 
 import msgspec
@@ -103,10 +103,13 @@ def _client(config: Config, key: str) -> Client | None:
         raise Problem(503, "Service Unavailable", detail, headers=RETRY_AFTER) from error
 
 
-def operator_caller(operator: Operator) -> Caller:
-    """Return an operator as the one who starts transactions: in a space of ids of their own."""
+def operator_caller(operator: Operator, config: Config) -> Caller:
+    """Return an operator as the one who starts transactions: in a space of ids of their own.
+
+    Names of operators are no secret; without the signing key nobody computes such an id.
+    """
     name = f"operator:{operator.name}"
-    secret = hashlib.sha256(name.encode()).hexdigest()
+    secret = hmac.digest(config.signing_key.encode(), name.encode(), "sha256").hex()
     return Caller(name=name, scopes=operator_scopes(), id_secret=secret)
 
 
