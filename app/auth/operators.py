@@ -118,10 +118,14 @@ def people(folder: Path) -> tuple[Person, ...]:
 
 
 def add(folder: Path, name: str, role: Role) -> str:
-    """Add a person; return their token. Raises PeopleError for a name that is taken or invalid."""
+    """Add a person; return their token. Raises PeopleError for a name that is taken or invalid.
+
+    Also by one in other case: who may act as `Ann` and as `ann` would be two of two people.
+    """
     known = people(folder)
-    if name in {person.name for person in known}:
-        raise PeopleError(f"there is a {name} already")
+    taken = {person.name.casefold(): person.name for person in known}
+    if there := taken.get(name.casefold()):
+        raise PeopleError(f"there is a {there} already")
     if len(known) >= PEOPLE_MAX:
         raise PeopleError(f"there are {PEOPLE_MAX} people already")
     person, token = _person(name, role)

@@ -326,6 +326,18 @@ async def test_a_large_refund_needs_two_people(site: Site):
     assert (large, "operator-r1") == (message.amount_minor, message.return_id)
 
 
+async def test_a_name_in_other_case_is_nobody_else(site: Site, tmp_path: Path) -> None:
+    """An earlier version let both be added; rules and edits are compared like that too."""
+    file = tmp_path / operators.FILE
+    known = msgspec.json.decode(file.read_bytes())
+    pat = next(each for each in known["people"] if each["name"] == "pat")
+    file.write_bytes(msgspec.json.encode({"people": [*known["people"], {**pat, "name": "Pat"}]}))
+    site.tokens["Pat"] = site.tokens["pat"]
+
+    assert 202 == await site.refund("pat", LIMIT_MINOR + 1)
+    assert 403 == await site.approve("Pat", LIMIT_MINOR + 1)
+
+
 async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
     """What was given a moment ago counts, whether the order knows it yet or not."""
     first = await site.refund("oda", LIMIT_MINOR, "r1")

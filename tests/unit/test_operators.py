@@ -79,6 +79,9 @@ def test_people_come_and_go(folder: Path):
     ("change", "said"),
     [
         pytest.param(lambda at: operators.add(at, "admin", "viewer"), "already", id="twice"),
+        pytest.param(
+            lambda at: operators.add(at, "Admin", "viewer"), "a admin already", id="in other case"
+        ),
         pytest.param(lambda at: operators.add(at, "a:b", "viewer"), "name", id="a colon in a name"),
         pytest.param(lambda at: operators.add(at, "ann\n", "viewer"), "name", id="a line end"),
         pytest.param(lambda at: operators.add(at, "ann", "king"), "role", id="no such role"),

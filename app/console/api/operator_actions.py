@@ -173,7 +173,7 @@ async def approve(request: web.Request) -> JsonResponse[Under]:
     proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
         raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
-    if proposed.who == operator_of(request).name:
+    if proposed.who.casefold() == operator_of(request).name.casefold():
         detail = "it was proposed by you: somebody else has to approve it"
         raise Problem(403, "Forbidden", detail)
     if proposed.amount_minor != asked.amount_minor:
