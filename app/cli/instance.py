@@ -4,19 +4,22 @@ import asyncio
 import errno
 import getpass
 import os
+import re
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import aiohttp
 import msgspec
 import typer
 from msgspec.structs import replace
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from app.config import Config, ConfigError, current
+from app.host.logs import CONTROL, escaped
 from app.kafka.errors import KafkaError
 from app.local.instance_folder import SupervisorError, running
 from app.local.instance_secrets import with_secrets
@@ -27,8 +30,27 @@ from workflows.shared.errors import ErrorKind, PayflowError
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 """The option of every command that reads; see `as_json`."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class EscapingConsole(Console):
+    r"""Prints control characters of what it is given as `\xNN`; its own styles stay.
+
+    Keys, headers and reasons come from outside: an escape code in one must not reach a terminal.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield the segments of `renderable`, whose texts are written by others."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                lines = "\n".join(map(escaped, segment.text.split("\n")))
+                yield segment._replace(text=lines)
+
+
+out = EscapingConsole(highlight=False)
+err = EscapingConsole(stderr=True, highlight=False)
 COLUMNS_PIPED = 200
 """Columns where stdout is not a terminal: `grep` finds nothing in a table cut to 80."""
 for _console in (out, err):
@@ -180,4 +202,11 @@ async def ask(config: Config, path: str) -> Any:
 
 def as_json(value: object) -> None:
     """Write `value` as JSON on stdout, and nothing else."""
-    sys.stdout.write(json_page(value).decode() + "\n")
+    # Beyond ASCII, JSON leaves control characters as they are; a terminal obeys some.
+    text = CONTROL.sub(_as_json_escape, json_page(value).decode())
+    sys.stdout.write(text + "\n")
+
+
+def _as_json_escape(found: re.Match[str]) -> str:
+    character = found.group()
+    return character if character == "\n" else f"\\u{ord(character):04x}"

@@ -19,7 +19,7 @@ from app.wire.personal import masked_fields
 
 _TRACES = frozenset({"exception", "stack"})
 """Fields of many lines: each is indented, so that none can pass for a log line."""
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters, line and paragraph separators, and bidirectional controls."""
 
 
@@ -71,29 +71,30 @@ def mask_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     r"""Write control characters of every text as `\xNN`, so that no line can be forged."""
     return {
-        _escaped(name): _indented(value) if name in _TRACES else _escaped_deep(value)
+        escaped(name): _indented(value) if name in _TRACES else _escaped_deep(value)
         for name, value in event.items()
     }
 
 
 def _escaped_deep(value: object) -> object:
     if isinstance(value, str):
-        return _escaped(value)
+        return escaped(value)
     if isinstance(value, dict):
-        return {_escaped(str(key)): _escaped_deep(member) for key, member in value.items()}
+        return {escaped(str(key)): _escaped_deep(member) for key, member in value.items()}
     if isinstance(value, list):
         return [_escaped_deep(member) for member in value]
     if value is None or isinstance(value, bool | int | float | tuple | logging.LogRecord):
         return value
-    return _escaped(str(value))
+    return escaped(str(value))
 
 
 def _indented(value: object) -> str:
-    return "\n".join(f"    | {_escaped(line)}" for line in str(value).split("\n"))
+    return "\n".join(f"    | {escaped(line)}" for line in str(value).split("\n"))
 
 
-def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+def escaped(text: str) -> str:
+    r"""Return `text` with each control character as `\xNN`."""
+    return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def _shape(config: Config) -> Processor:

@@ -1,11 +1,16 @@
 """The command line: errors are one line that says what to do, never a traceback."""
 
+import io
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 from typer.testing import CliRunner
 
 from app.cli import instance
@@ -164,3 +169,35 @@ def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
 def test_the_workflows_with_a_command_are_those_that_are_declared():
     """Listed by their folders, so that nothing is imported; `shared` is no workflow."""
     assert set(WORKFLOWS) == set(load_workflows())
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_printed_commands_no_terminal(is_terminal: bool) -> None:
+    """Keys, headers and reasons come from outside; styles of our own stay, and line breaks."""
+    hostile = "a\x1b]0;title\x07b\x9b31mc\u202ed\rE"
+    console = instance.EscapingConsole(file=io.StringIO(), force_terminal=is_terminal, width=200)
+    table = Table(hostile)
+    table.add_row(hostile)
+
+    console.print(hostile, style="red", markup=False)
+    console.print(Text(f"{hostile}\n{hostile}"))
+    console.print(table)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", said)
+
+    assert is_terminal == ("\x1b[31m" in said)
+    assert not set("\x1b\x07\x9b\u202e\r") & set(ours)
+    assert r"\x1b]0;title" in ours
+    assert "\n" in ours
+
+
+def test_json_on_a_terminal_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON itself escapes those of ASCII alone; what is read of it is the same."""
+    value = {"a": "\x1b\x9b31m\u202e\u2028 é\n"}
+
+    instance.as_json(value)
+    said = capsys.readouterr().out
+
+    assert value == json.loads(said)
+    assert not set("\x1b\x9b\u202e\u2028") & set(said)
+    assert "é" in said
