@@ -505,7 +505,10 @@ async def test_one_address_has_so_many_streams(site: Site):
     """Closed, they free their places."""
     streams = [await site.client.get("/live") for _ in range(STREAMS_EACH_MAX)]
     more = await site.client.get("/live")
-    for stream in streams:
+    # Whoever is signed in is counted by name.
+    cookie, _ = await site.signed_in("oda")
+    operators_own = await site.client.get("/live", headers=cookie)
+    for stream in (*streams, operators_own):
         stream.close()
 
     async def is_let_in() -> bool:
@@ -518,7 +521,7 @@ async def test_one_address_has_so_many_streams(site: Site):
         assert time.monotonic() < limit
         await asyncio.sleep(0.05)
 
-    assert 429 == more.status
+    assert (429, 200) == (more.status, operators_own.status)
 
 
 async def test_the_policy_lets_a_page_do_what_ours_does_and_no_more(site: Site):

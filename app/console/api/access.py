@@ -41,7 +41,7 @@ SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 RETURNS_BURST, RETURNS_SECONDS_EACH = 20, 2.0
 """Returns of one address from the OpenID provider, each of which asks it something."""
 STREAMS_EACH_MAX = 32
-"""Streams open at once to one address."""
+"""Streams open at once to one operator, or to all of one address who are not signed in."""
 OPERATORS = "/operators/"
 """All paths below need a role, even without a route, so that a refusal reveals no route."""
 
@@ -213,17 +213,20 @@ async def _operator(request: web.Request, due: Role, *, actions: bool = True) ->
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
     auth = request.app[AUTH]
-    streams, address = auth.streams, address_of(request, auth.trusted)
-    if streams[address] >= STREAMS_EACH_MAX:
-        detail = f"{STREAMS_EACH_MAX} streams are open to this address; close one"
+    session = auth.session(request)
+    # By name where there is one: nobody else on this machine, or behind a proxy, uses it up.
+    whose = f"operator {session.person.name}" if session else address_of(request, auth.trusted)
+    streams = auth.streams
+    if streams[whose] >= STREAMS_EACH_MAX:
+        detail = f"{STREAMS_EACH_MAX} streams are open to this address or operator; close one"
         raise Problem(429, "Too Many Requests", detail, headers={"Retry-After": "5"})
-    streams[address] += 1
+    streams[whose] += 1
     try:
         return await handler(request)
     finally:
-        streams[address] -= 1
-        if not streams[address]:
-            del streams[address]
+        streams[whose] -= 1
+        if not streams[whose]:
+            del streams[whose]
 
 
 def _check_origin(request: web.Request, *, must_say: bool) -> None:
