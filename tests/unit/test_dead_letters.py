@@ -173,7 +173,7 @@ def test_a_history_that_is_none_hides_no_dead_letter():
 
 def test_an_edited_dead_letter_is_another_event():
     """Its id follows from the old one and the new bytes: edited alike, it is the same again."""
-    one, same, other = (edited(FIRST, 0, body, {}) for body in (b"[1]", b"[1]", b"[2]"))
+    one, same, other = (edited(FIRST, 0, body, {}, "") for body in (b"[1]", b"[1]", b"[2]"))
 
     assert event_id(one) == event_id(same)
     assert 3 == len({event_id(one), event_id(other), "e1"})

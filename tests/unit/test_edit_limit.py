@@ -329,7 +329,7 @@ async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(
     assert codecs.encode(much) == sent.value
     assert records.header(sent, SIGNATURE)
     assert ("pat", "oda") == (edited.who, edited.proposed_by)
-    assert redrive_id(SMALL, codecs.encode(much)) == edited.redrive_id
+    assert redrive_id(SMALL, codecs.encode(much), KEY) == edited.redrive_id
 
 
 async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(

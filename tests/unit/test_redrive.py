@@ -9,7 +9,15 @@ from app.config import Config
 from app.delivery.agent_topics import consumed_topics
 from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
-from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edited, sent_back
+from app.operations.dead_letters.dead_letter import (
+    DeadLetter,
+    Edit,
+    edit_id,
+    edited,
+    redrive_id,
+    sent_back,
+    sha256,
+)
 from app.operations.dead_letters.edit_limit import EditLimit
 from app.operations.dead_letters.redrive import DeadLetterError, Redriver, redriver
 from app.operations.verification.consistent_cut import ConsistentCut, sources_of
@@ -18,11 +26,14 @@ from app.operations.verification.facts import Facts
 from app.operations.verification.reader import _Taker as Reader
 from app.registry import load_agents
 from app.wire import records
+from app.wire.personal import masked_body
 from app.wire.records import Outgoing, Record, event_id
 from tests.support.broker import local_config
 from tests.support.cluster import NOW_MS, emitted
 from tests.support.examples.verification import placed
+from workflows.audit.dead_letter_actions import DeadLetterEdited
 from workflows.order.workflow import ORDER
+from workflows.shared.message import type_name
 from workflows.shared.reference_rates import BUILT_IN_RATES
 
 load_agents()
@@ -93,7 +104,7 @@ FIRST = dead_lettered(ORIGIN)
     "again",
     [
         pytest.param(sent_back(FIRST, 0), id="the same bytes"),
-        pytest.param(edited(FIRST, 0, b"{still none", {}), id="other bytes"),
+        pytest.param(edited(FIRST, 0, b"{still none", {}, ""), id="other bytes"),
     ],
 )
 def test_verify_finds_the_poison_itself_whatever_failed_after_it(again: Outgoing) -> None:
@@ -103,7 +114,7 @@ def test_verify_finds_the_poison_itself_whatever_failed_after_it(again: Outgoing
 
 def test_verify_misses_a_poison_of_which_only_an_edited_dead_letter_lies_there() -> None:
     """Other bytes under the same origin are not the bytes that were emitted."""
-    forged = dead_lettered(as_read(edited(FIRST, 0, b"{still none", {}), 0))
+    forged = dead_lettered(as_read(edited(FIRST, 0, b"{still none", {}, ""), 0))
 
     assert ("orders/2/7 missing in orders.payment.dead",) == verdict(forged)
 
@@ -149,7 +160,7 @@ def test_verify_reads_what_was_mended_where_its_agent_reads_it(
     good = emitted(placed())
     poison = as_read(msgspec.structs.replace(good, value=b"{not json"), 7)
     mended = [
-        as_read(edited(dead_lettered(poison, service), 0, good.value or b"", {}), 0)
+        as_read(edited(dead_lettered(poison, service), 0, good.value or b"", {}, ""), 0)
         for service in services
     ]
     consistent_cut = ConsistentCut(
@@ -173,7 +184,7 @@ def test_one_edit_is_one_event_for_all_services_that_dead_lettered_the_same_reco
     with_id = msgspec.structs.replace(ORIGIN, headers=(("ce_id", b"e1"),))
 
     ids = {
-        event_id(edited(dead_lettered(record, service), 0, b"[1]", {}))
+        event_id(edited(dead_lettered(record, service), 0, b"[1]", {}, ""))
         for service in services
         for record in (ORIGIN, with_id)
     }
@@ -184,9 +195,31 @@ def test_one_edit_is_one_event_for_all_services_that_dead_lettered_the_same_reco
 def test_the_audit_names_the_new_bytes_by_their_digest() -> None:
     """SHA-256, so that anybody can hold a file against it."""
     action = Action(who="ops", why="", at_ms=0)
-    said = dead_letter_edited(FIRST, b"[1]", edited(FIRST, 0, b"[1]", {}), action)
+    said = dead_letter_edited(FIRST, b"[1]", edited(FIRST, 0, b"[1]", {}, ""), action, "")
 
     assert hashlib.sha256(b"[1]").hexdigest() == said.bytes_sha256
+
+
+def test_what_the_audit_shows_of_an_edit_is_no_check_of_a_guess() -> None:
+    """Its ids need the signing key, and the digest is masked, as the names in the bytes are."""
+    action, body = Action(who="ops", why="", at_ms=0), b'{"customer_id":"c1"}'
+    shown = [
+        [
+            event_id(edited(FIRST, 0, body, {}, secret)),
+            redrive_id(FIRST, body, secret),
+            edit_id(FIRST, Edit(body=body), secret),
+        ]
+        for secret in ("ours", "guessed", "ours")
+    ]
+    sent = edited(FIRST, 0, body, {}, "ours")
+    audit = msgspec.to_builtins(dead_letter_edited(FIRST, body, sent, action, "ours"))
+    said = masked_body(audit, type_name(DeadLetterEdited))
+
+    assert shown[0] == shown[2]
+    assert not set(shown[0]) & set(shown[1])
+    assert sha256(body) == audit["bytes_sha256"]
+    assert sha256(body) not in str(said)
+    assert shown[0][1] == said["redrive_id"]
 
 
 async def test_a_second_redriver_is_refused_while_one_is_at_work(tmp_path) -> None:

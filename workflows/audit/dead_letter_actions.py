@@ -4,6 +4,7 @@ import msgspec
 
 from workflows.shared.limits import Name, NameIfAny, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 
 class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, kw_only=True):
@@ -49,7 +50,8 @@ class DeadLetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=Tru
     redrive_id: Name
     event_id_before: str
     event_id: Name
-    bytes_sha256: Name
+    bytes_sha256: Personal[Name]
+    """Of bytes that may name a customer: whoever guesses them could check it."""
     proposed_by: NameIfAny = ""
     """Who proposed it, where two people were needed."""
     worth_minor: int = 0

@@ -169,11 +169,12 @@ async def _edit(
         detail = f"it is {state}: only an open dead letter is sent back"
         raise Problem(409, "Conflict", detail)
     who = operator_of(request)
-    proposers = known.proposed.get(edit_id(dead_letter, edit), ())
+    config = request.app[CONTEXT].config
+    proposers = known.proposed.get(edit_id(dead_letter, edit, config.signing_key), ())
     others = [each for each in proposers if each.casefold() != who.name.casefold()]
     proposed_by = others[0] if others and at_least(who.role, "approver") else ""
     limit = EditLimit(
-        config=request.app[CONTEXT].config,
+        config=config,
         rates=request.app[RATES],
         currency=await _currency(request, dead_letter),
         before_minor=edited_before_minor(known, dead_letter),

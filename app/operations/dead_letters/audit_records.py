@@ -57,7 +57,7 @@ def dead_letter_redriven(dead_letter: DeadLetter, action: Action) -> messages.De
 
 
 def dead_letter_edited(
-    dead_letter: DeadLetter, body: bytes, sent: Outgoing, action: Action
+    dead_letter: DeadLetter, body: bytes, sent: Outgoing, action: Action, secret: str
 ) -> messages.DeadLetterEdited:
     """Return the audit message of redriving `dead_letter` as `sent`, with other bytes."""
     return messages.DeadLetterEdited(
@@ -65,7 +65,7 @@ def dead_letter_edited(
         who=action.who,
         why=action.why,
         agent=dead_letter.agent,
-        redrive_id=redrive_id(dead_letter, body),
+        redrive_id=redrive_id(dead_letter, body, secret),
         event_id_before=header(dead_letter.record, "ce_id")[:128],
         event_id=event_id(sent),
         bytes_sha256=sha256(body),

@@ -1,6 +1,7 @@
 """One dead letter, and the record that redrives it. Pure."""
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 
 import msgspec
@@ -124,9 +125,9 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is sent where it is no event either."""
 
 
-def redrive_id(dead_letter: DeadLetter, body: bytes | None = None) -> str:
+def redrive_id(dead_letter: DeadLetter, body: bytes | None = None, secret: str = "") -> str:
     """Return the id of a redrive of `dead_letter`, with other bytes when `body` is given."""
-    changed = [] if body is None else [sha256(body)]
+    changed = [] if body is None else [_keyed(body, secret)]
     return derive_id("redrive", dead_letter.place, *changed)
 
 
@@ -136,25 +137,31 @@ def sent_back(dead_letter: DeadLetter, partition: int) -> Outgoing:
 
 
 def edited(
-    dead_letter: DeadLetter, partition: int, body: bytes, changes: Mapping[str, str]
+    dead_letter: DeadLetter, partition: int, body: bytes, changes: Mapping[str, str], secret: str
 ) -> Outgoing:
     """Return the record that redrives `dead_letter` with other bytes, as another event.
 
     `changes` are headers to set. The id is derived from the old one, or the origin, and the new
     bytes: the same edit for every service that dead-lettered the event is one event for all of
-    them.
+    them. Ids are shown where bodies are masked: without the signing key, the `secret`, whoever
+    guesses the new bytes would see that he is right.
     """
     before = header(dead_letter.record, "ce_id")
     event = before or header(dead_letter.record, "x-dead-origin")
-    new = {"ce_id": derive_id("edited", event, sha256(body)), **changes}
+    new = {"ce_id": derive_id("edited", event, _keyed(body, secret)), **changes}
     said = {**new, "x-edited-from": before or "none"}
-    return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body))
+    return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body, secret))
 
 
-def edit_id(dead_letter: DeadLetter, edit: Edit) -> str:
+def edit_id(dead_letter: DeadLetter, edit: Edit, secret: str) -> str:
     """Return the id of an edit: another one for other bytes or headers."""
-    headers = [sha256(repr(each).encode()) for each in sorted(edit.headers.items())]
-    return derive_id("edit", dead_letter.place, sha256(edit.body), *headers)
+    parts = [edit.body, *(repr(each).encode() for each in sorted(edit.headers.items()))]
+    digests = [_keyed(part, secret) for part in parts]
+    return derive_id("edit", dead_letter.place, *digests)
+
+
+def _keyed(part: bytes, secret: str) -> str:
+    return hmac.digest(secret.encode(), part, "sha256").hex()
 
 
 def sha256(body: bytes) -> str:

@@ -156,8 +156,9 @@ class Redriver:
         TakesTwoPeople where `limit` does and nobody else has proposed it.
         """
         _check_agent(dead_letter)
-        sent = edited(dead_letter, self._partition(dead_letter), edit.body, edit.headers)
-        _check_size(signed_again(sent, self._config.signing_key))
+        secret = self._config.signing_key
+        sent = edited(dead_letter, self._partition(dead_letter), edit.body, edit.headers, secret)
+        _check_size(signed_again(sent, secret))
         try:
             message = _event_of(sent)
         except DeadLetterError:
@@ -170,8 +171,8 @@ class Redriver:
             if objection:
                 raise TakesTwoPeople(objection)
             worth_minor = limit.worth_minor(message) or 0
-            sent = signed_again(sent, self._config.signing_key)
-        said = dead_letter_edited(dead_letter, edit.body, sent, action)
+            sent = signed_again(sent, secret)
+        said = dead_letter_edited(dead_letter, edit.body, sent, action, secret)
         said = replace(said, proposed_by=proposed_by, worth_minor=worth_minor)
         await self._publish([audited(said, action)])
         await self._publish([sent])
@@ -183,7 +184,7 @@ class Redriver:
             about=dead_letter.place,
             who=action.who,
             why=action.why,
-            edit_id=edit_id(dead_letter, edit),
+            edit_id=edit_id(dead_letter, edit, self._config.signing_key),
         )
         await self._publish([audited(message, action)])
 
