@@ -24,7 +24,7 @@ HEALTHY_SECONDS = 60.0
 
 PORTS_TRIED_MAX = 20
 """How many free ports may be claimed by instances that start at the same time."""
-OTHERS_WRITE = 0o022
+OTHERS = 0o077
 FREE_BYTES_MIN = 4 << 20
 """A worker that starts allocates about so much at once, for RocksDB's logs."""
 LOG_BYTES_MAX = 64 << 20
@@ -40,9 +40,12 @@ def die_with_parent() -> None:
 
 
 def keep_files_ours() -> None:
-    """Let nobody else write the files that this process and its children make."""
-    # With the mask 000 anybody could replace operators.json.
-    os.umask(os.umask(OTHERS_WRITE) | OTHERS_WRITE)
+    """Let nobody else read or write the files that this process and its children make.
+
+    Tables, messages to customers and logs name people, and a data folder that was there before has
+    the mode that somebody gave it.
+    """
+    os.umask(OTHERS)
 
 
 def full_folder(folder: Path) -> str:

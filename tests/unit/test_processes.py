@@ -105,23 +105,25 @@ def test_a_claimed_port_is_not_chosen_by_an_instance_that_starts_meanwhile() -> 
     assert port != second
 
 
-@pytest.mark.parametrize(
-    ("mask", "mode"),
-    [
-        pytest.param(0o000, 0o644, id="everything is allowed"),
-        pytest.param(0o077, 0o600, id="nothing is"),
-    ],
-)
-def test_files_are_written_by_nobody_else(mask: int, mode: int, tmp_path: Path) -> None:
-    """A mask that is stricter stays as it is."""
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_files_are_the_owners_whatever_the_mask(mask: int, tmp_path: Path) -> None:
+    """Those of children too, and their logs."""
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); print('made', flush=True)"
+    command = [sys.executable, "-c", code, str(tmp_path / "made")]
+    child = Child("maker", command, dict(os.environ), tmp_path / "logs" / "maker.log")
     before = os.umask(mask)
     try:
         keep_files_ours()
-        (tmp_path / "made").touch()
+        child.start()
     finally:
         os.umask(before)
+    until(lambda: not child.running)
+    modes = {
+        path.name: path.stat().st_mode & 0o777
+        for path in (tmp_path / "made", child.log_path, child.log_path.parent)
+    }
 
-    assert mode == (tmp_path / "made").stat().st_mode & 0o777
+    assert {"made": 0o600, "maker.log": 0o600, "logs": 0o700} == modes
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
