@@ -19,6 +19,7 @@ from app.console.pages import topics
 from app.kafka.errors import InspectionError, NoSuchTopic
 from app.operations.search import search_process, topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
+from app.operations.search.record_view import RecordView
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
 from tests.support.consumer import FakeConsumer, FakeRecord
 from tests.support.searches import search_locally
@@ -268,3 +269,14 @@ async def test_a_file_is_all_of_the_search(client: TestClient) -> None:
 
     assert 2 * EACH - 5 == len(lines)
     assert {"orders"} == {json.loads(line)["topic"] for line in lines}
+
+
+@pytest.mark.parametrize("cell", ["k\x1b]0;title\x07", "\x9b31m", "a\u202egpj.exe", "\t=1", "a\rb"])
+def test_a_file_commands_no_terminal(cell: str) -> None:
+    """Keys and types are those of others, and somebody reads the file with `cat`."""
+    record = RecordView(
+        topic=NAME, partition=0, offset=0, at_ms=1, key=cell, type=cell, body={}, headers={}
+    )
+    line = api._as_csv_line(record).decode()
+
+    assert line.removesuffix("\r\n").isprintable()

@@ -28,6 +28,7 @@ from app.console.api.searches import (
     search_process,
     searching,
 )
+from app.host.logs import escaped
 from app.host.parameters import one_of, path_name, text_of, texts, whole
 from app.kafka.errors import KAFKA_ERRORS, InspectionError
 from app.operations.search import topic_facts
@@ -209,8 +210,8 @@ def _as_csv_line(record: RecordView) -> bytes:
 
 
 def _inert(cell: str) -> str:
-    """Return `cell` so that a spreadsheet takes it for text."""
-    return f"'{cell}" if cell[:1] in FORMULA else cell
+    """Return `cell` so that a spreadsheet takes it for text, and a terminal obeys nothing in it."""
+    return escaped(f"'{cell}" if cell[:1] in FORMULA else cell)
 
 
 CSV_HEADER = b"partition,offset,at_ms,key,type,headers,body\r\n"
