@@ -97,7 +97,7 @@ def test_a_transaction_has_its_picture(page: Page, demo: Demo) -> None:
 
 
 def test_the_document_of_the_api_can_be_read_by_everybody(page: Page, demo: Demo) -> None:
-    """The vendored viewer holds what our own pages hold, at a desk and on a phone."""
+    """The vendored viewer holds what our own pages hold, in a wide window and on a phone."""
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
         page.goto(f"{demo.url}/docs")
