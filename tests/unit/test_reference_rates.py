@@ -102,7 +102,22 @@ def test_the_rates_of_the_package_are_of_currencies_that_are_sold_in() -> None:
         pytest.param(RATES.replace(b'"ours"', b'""'), "source", id="no source"),
         pytest.param(RATES.replace(b"JPY", b"XAU"), objection_to("XAU"), id="gold"),
         pytest.param(RATES.replace(b"200", b"0"), "the rate of JPY", id="a rate of zero"),
+        pytest.param(RATES.replace(b"200", b"-2"), "the rate of JPY", id="a rate below zero"),
+        pytest.param(RATES.replace(b"200", b'"NaN"'), "the rate of JPY", id="a rate of no number"),
+        pytest.param(RATES.replace(b"200", b"1e-99"), "the rate of JPY", id="a rate of nothing"),
+        pytest.param(RATES.replace(b"200", b"1e99"), "the rate of JPY", id="a rate past counting"),
+        pytest.param(RATES.replace(b"JPY", b"EUR"), "rate of EUR is 200", id="two euros a euro"),
         pytest.param(RATES.replace(b"GBP", b"USD"), "no rate of GBP", id="no reference"),
+        pytest.param(RATES.replace(b"JPY", b"GBP"), "GBP is there twice", id="a rate said twice"),
+        pytest.param(
+            RATES.replace(b"{", b'{"date": "2026-10-31", ', 1), "date is there twice", id="two days"
+        ),
+        pytest.param(
+            RATES.replace(b"2026-11-01", b"2026-13-45"), "date: 2026-13-45 is no day", id="no month"
+        ),
+        pytest.param(
+            RATES.replace(b"2026-11-01", b"2026-02-29"), "date: 2026-02-29 is no day", id="no leap"
+        ),
     ],
 )
 def test_rates_that_cannot_be_used_are_refused(tmp_path: Path, body, reason) -> None:

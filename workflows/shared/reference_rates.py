@@ -4,6 +4,7 @@ Rules, windows and the model compare amounts, so a payment enters them in one re
 Nothing that is charged, refunded or booked is ever converted.
 """
 
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, ClassVar
 
@@ -18,10 +19,15 @@ REFERENCE = "GBP"
 
 
 class RatesError(PayflowError, ValueError):
-    """A table of rates that cannot be used, and why."""
+    """A table of rates that cannot be used, and why: the text begins with the field."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 
+
+EURO = "EUR"
+RATE_MIN, RATE_MAX = Decimal("1e-9"), Decimal("1e9")
+"""No currency is worth more or less: such a rate is a slip, and would swallow every other amount.
+"""
 
 UNIT = 10**12
 """So many minor units are converted to find a rate without a fraction."""
@@ -64,14 +70,25 @@ def read_rates(body: bytes) -> ReferenceRates:
         rates = msgspec.json.decode(body, type=ReferenceRates)
     except msgspec.MsgspecError as error:
         raise RatesError(str(error)) from error
+    try:
+        date.fromisoformat(rates.date)
+    except ValueError as error:
+        raise RatesError(f"date: {rates.date} is no day ({error})") from error
     for currency, rate in rates.per_euro.items():
-        if objection := objection_to(currency):
-            raise RatesError(objection)
-        if not (rate.is_finite() and rate > 0):
-            raise RatesError(f"the rate of {currency} is {rate}")
+        if objection := objection_to(currency) or _objection_to_rate(currency, rate):
+            raise RatesError(f"per_euro: {objection}")
     if REFERENCE not in rates.per_euro:
-        raise RatesError(f"there is no rate of {REFERENCE}")
+        raise RatesError(f"per_euro: there is no rate of {REFERENCE}")
     return rates
+
+
+def _objection_to_rate(currency: str, rate: Decimal) -> str:
+    """Return why `rate` is none, or nothing."""
+    if not (rate.is_finite() and RATE_MIN <= rate <= RATE_MAX):
+        return f"the rate of {currency} is {rate}"
+    if currency == EURO and rate != 1:
+        return f"the rate of {EURO} is {rate}: rates are units for one euro"
+    return ""
 
 
 BUILT_IN_RATES = ReferenceRates(

@@ -5,6 +5,7 @@ logged and counted, and changes nothing.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -75,9 +76,23 @@ def open_rates(config: Config) -> ReferenceRates:
         return BUILT_IN_RATES
     file = Path(config.reference_rates)
     try:
-        return read_rates(file.read_bytes())
+        body = file.read_bytes()
+        rates = read_rates(body)
+        # A decoder keeps the last of two fields of one name, and says nothing.
+        json.loads(body, object_pairs_hook=_without_repetition)
     except (OSError, RatesError) as error:
         raise RatesError(f"{file}: {error}") from error
+    return rates
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the fields of a JSON object. Raise RatesError where one is there twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise RatesError(f"{repeated} is there twice: nobody knows which of them holds")
+    return fields
 
 
 def at_hand(config: Config) -> dict[str, Model]:
