@@ -12,6 +12,8 @@ from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import START_MS, Received, after, alarm
 from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
 from workflows.ledger import process as ledger
+from workflows.notification import process as notification
+from workflows.notification.messages import RequestMessage
 from workflows.order import fact_projection
 from workflows.order import process as order
 from workflows.order.facts import Facts
@@ -234,6 +236,42 @@ def test_what_is_held_and_let_go_has_its_amount() -> None:
     assert ("pi", "manual") == (void.payment_id, void.capture)
     assert isinstance(voided, PaymentVoided)
     assert (1_000, "GBP", "cancelled") == (voided.amount_minor, voided.currency, voided.reason)
+
+
+@pytest.mark.parametrize(
+    ("story", "texts"),
+    [
+        pytest.param(
+            [CANCELLED, VOIDED],
+            ["We no longer hold 10.00 GBP on your card. Nothing was taken."],
+            id="let go",
+        ),
+        pytest.param(
+            [SHIPPED, REFUSED, LOSS_DECIDED, VOIDED],
+            ["We no longer hold 10.00 GBP on your card. Nothing was taken."],
+            id="written off",
+        ),
+        pytest.param(
+            [SHIPPED, ENDED],
+            ["We no longer hold 10.00 GBP on your card. Nothing was taken yet: it is still due."],
+            id="ended with the goods on their way",
+        ),
+        pytest.param(
+            [SHIPPED, REFUSED, RETRY, replace(CAPTURED, round=1, payment_id="pi2")],
+            [
+                "We no longer hold 10.00 GBP on your card. A new charge has taken its place.",
+                "10.00 GBP paid.",
+            ],
+            id="replaced by a new charge",
+        ),
+    ],
+)
+def test_the_customer_reads_what_becomes_of_what_was_held(story: Any, texts: list[str]) -> None:
+    """That nothing was taken stands beside no message that all of it is paid."""
+    emitted = after(payment, LATER, HELD, *story)[1]
+    sent = [each for one in emitted for each in notification.decide(notification.INITIAL, one, 0)]
+
+    assert texts == [each.text for each in sent if isinstance(each, RequestMessage)]
 
 
 def test_a_row_of_before_is_one_whose_money_is_taken_at_once() -> None:

@@ -85,7 +85,10 @@ FAILED = answer(RefundFailed, reason="closed")
 AGAIN_FAILED = answer(RefundFailed, 1, reason="closed")
 SHORT = answer(RefundSucceeded, amount_minor=999)
 SHORT_CASE = RefundCaseOpened(
-    **ABOUT, refund_key=KEY, asked_at_ms=START_MS, reason="refunded 999, asked for 1000"
+    **{**ABOUT, "amount_minor": 1},
+    refund_key=KEY,
+    asked_at_ms=START_MS,
+    reason="refunded 999, asked for 1000",
 )
 REFUSED = answer(RefundRefused, reason="charge_already_refunded")
 CHANGED = ProviderNotified(kind="refund_changed", refund_id="re0", **NOTICE)
@@ -152,9 +155,25 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             None,
             id="refused for good: a case at once",
         ),
-        pytest.param([*CLOSED, SHORT], (SHORT_CASE,), None, id="a unit less: a case at once"),
-        pytest.param([*CLOSED, PENDING, SHORT], (SHORT_CASE,), None, id="also once it was pending"),
+        pytest.param(
+            [*CLOSED, SHORT],
+            (refunded(amount_minor=999, left_minor=1), SHORT_CASE),
+            None,
+            id="a unit less: a case of that unit at once",
+        ),
+        pytest.param(
+            [*CLOSED, PENDING, SHORT],
+            (refunded(amount_minor=999, left_minor=1), SHORT_CASE),
+            None,
+            id="also once it was pending",
+        ),
         pytest.param([*CLOSED, SHORT, SHORT], (), None, id="and one case"),
+        pytest.param(
+            [*CLOSED, SHORT, RETRY],
+            (replace(asked(2), amount_minor=1),),
+            30,
+            id="tried again, what is left is asked for",
+        ),
         pytest.param([*TO_CASE, RETRY], (asked(2, 0),), 30, id="an operator asks once more"),
         pytest.param(
             [*TO_CASE, SETTLED],

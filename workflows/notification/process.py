@@ -9,7 +9,9 @@ from workflows.notification.quota import of_transaction, recipient_of
 from workflows.notification.texts import (
     confirm_text,
     disputed_refund_texts,
+    left_text,
     refund_failed_text,
+    voided_text,
 )
 from workflows.payment.action_messages import PaymentActionRequired
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
@@ -65,17 +67,15 @@ def _message(state: SentMessages, received: Message) -> RequestMessage | None:  
             text = f"{amount} is held on your card. It is taken when your order leaves us."
             return _send(held, transaction_id, "authorization", "push", "Order received", text)
         case PaymentVoided(transaction_id=transaction_id):
-            amount = money(received.amount_minor, received.currency)
-            text = f"We no longer hold {amount} on your card. Nothing was taken."
+            text = voided_text(received)
             return _send(state, transaction_id, "authorization/voided", "push", "Card freed", text)
         case PaymentRefunded(transaction_id=transaction_id) if _is_news(state, received):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{key_of(received)}"
-            if key_of(received) in state.failed_returns:
+            if key_of(received) in state.failed_returns or received.left_minor:
                 name += f"/{received.refund_id}"
-            return _send(
-                state, transaction_id, name, "push", "Refund", f"{amount} is on its way back."
-            )
+            text = f"{amount} is on its way back.{left_text(received)}"
+            return _send(state, transaction_id, name, "push", "Refund", text)
         case PaymentRefundFailed(transaction_id=transaction_id, was_refunded=True):
             name = f"refund failed/{received.refund_id}"
             text = refund_failed_text(received)

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from workflows.payment.action_messages import PaymentActionRequired
+from workflows.payment.capture_messages import PaymentVoided
 from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
-from workflows.payment.messages import PaymentRefundFailed
+from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.money import money
 
@@ -22,6 +23,22 @@ def confirm_text(required: PaymentActionRequired) -> str:
     if required.url and len(linked) <= TEXT_CHARS_MAX:
         return linked
     return f"{text}, on the page of your order. {otherwise}"
+
+
+def voided_text(voided: PaymentVoided) -> str:
+    """Return that a card is free again, and what becomes of the money that was held."""
+    amount = money(voided.amount_minor, voided.currency)
+    if voided.then == "charged":
+        return f"We no longer hold {amount} on your card. A new charge has taken its place."
+    if voided.then == "owed":
+        return f"We no longer hold {amount} on your card. Nothing was taken yet: it is still due."
+    return f"We no longer hold {amount} on your card. Nothing was taken."
+
+
+def left_text(refunded: PaymentRefunded) -> str:
+    """Return what of a refund is still to come, after what is on its way; empty: nothing."""
+    left = money(refunded.left_minor, refunded.currency)
+    return f" Of your refund {left} are left: we see to it." if refunded.left_minor else ""
 
 
 def refund_failed_text(failed: PaymentRefundFailed) -> str:

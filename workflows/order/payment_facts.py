@@ -41,8 +41,9 @@ def _refunded(
 ) -> None:
     known.refunded_minor += message.amount_minor
     known.by_hand_minor += message.amount_minor if message.by_hand else 0
-    known.refunds_overdue.discard(key_of(message))
-    known.refunds_pending.discard(key_of(message))
+    if not message.left_minor:
+        known.refunds_overdue.discard(key_of(message))
+        known.refunds_pending.discard(key_of(message))
     _add_refund(known, message, 1)
 
 
@@ -62,13 +63,17 @@ def _refund_pending(
 def _add_refund(
     known: OrderFacts, message: payment.PaymentRefunded | payment.PaymentRefundFailed, sign: int
 ) -> None:
-    """Count a refund with `sign` where it belongs: a return, or lines that have not left."""
+    """Count a refund with `sign` where it belongs: a return, or lines that have not left.
+
+    One of which something is left counts once that has been refunded as well.
+    """
+    count = sign if not getattr(message, "left_minor", 0) else 0
     if message.kind == "return":
         returned = known.returned(message.return_id)
-        returned.refunds += sign
+        returned.refunds += count
         returned.refunded_minor += sign * message.amount_minor
     elif message.kind == "unshipped":
-        known.unshipped_refunds += sign
+        known.unshipped_refunds += count
         known.unshipped_refunded_minor += sign * message.amount_minor
 
 

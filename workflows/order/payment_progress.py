@@ -44,18 +44,28 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentRefundPending(kind="compensation") if status in ("completed", "disputed"):
             return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
         case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in DUE_BACK:
-            mark = Mark(status="refunded", at_ms=at_ms)
-            return replace(state, payment=mark, compensated_minor=amount_minor)
+            # Less than was asked for: the rest is a refund of its own.
+            mark = Mark(status="refunding" if message.left_minor else "refunded", at_ms=at_ms)
+            back_minor = state.compensated_minor + amount_minor
+            return replace(state, payment=mark, compensated_minor=back_minor)
         case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
             mark = Mark(status="completed", at_ms=at_ms)
-            return replace(state, payment=mark, compensated_minor=0)
+            left_minor = state.compensated_minor - _came_back_minor(message)
+            return replace(state, payment=mark, compensated_minor=max(left_minor, 0))
         case PaymentRefunded(kind="unshipped", amount_minor=amount_minor):
-            return replace(state, unshipped_refunded_minor=amount_minor)
+            back_minor = state.unshipped_refunded_minor + amount_minor
+            return replace(state, unshipped_refunded_minor=back_minor)
         case PaymentRefundFailed(kind="unshipped"):
-            return replace(state, unshipped_refunded_minor=0)
+            left_minor = state.unshipped_refunded_minor - _came_back_minor(message)
+            return replace(state, unshipped_refunded_minor=max(left_minor, 0))
         case _:
             after = _disputed(_held(state, message, at_ms), message, at_ms)
             return _judged(after, message, at_ms)
+
+
+def _came_back_minor(failed: PaymentRefundFailed) -> int:
+    """Return what a refund that has failed is to be taken off: one that had counted as given."""
+    return failed.amount_minor if failed.was_refunded else 0
 
 
 def _disputed(state: Order, message: Message, at_ms: int) -> Order:

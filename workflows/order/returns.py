@@ -123,7 +123,7 @@ def _refunded(returns: Returns, message: Message) -> Returns:
     back = returns.by_id[key]
     match message:
         case PaymentRefunded() | PaymentRefundFailed():
-            refunded = isinstance(message, PaymentRefunded)
+            refunded = isinstance(message, PaymentRefunded) and not message.left_minor
             return _put(returns, key, replace(back, refunded=refunded, held=False))
         case PaymentRefundHeld():
             return _put(returns, key, replace(back, held=True))

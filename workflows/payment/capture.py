@@ -90,7 +90,9 @@ def pending(  # noqa: PLR0911  one case after the other
 ) -> tuple[Message, ...]:
     """Return what to ask or emit of money that is held, or was."""
     if charge.outcome == "voided" and not capture.voided_emitted:
-        return (_voided(capture, bill, closed=closed),)
+        is_wanted = not (closed or capture.written_off)
+        then = "owed" if is_wanted and capture.requested_at_ms else "nothing"
+        return (_voided(capture, bill, "expired" if is_wanted else "cancelled", then),)
     if capture.written_off:
         return () if capture.written_off_emitted else (_written_off(capture, bill),)
     if closed and not is_under_way(capture):
@@ -130,17 +132,25 @@ def replaced(capture: Capture, charge: Charge, bill: Bill) -> tuple[Message, ...
     """Return that the hold is free again, where the card was charged anew in its place."""
     is_other = bool(capture.payment_id) and capture.payment_id != charge.payment_id
     return (
-        (_voided(capture, bill, closed=False),) if is_other and not capture.voided_emitted else ()
+        (_voided(capture, bill, "expired", "charged"),)
+        if is_other and not capture.voided_emitted
+        else ()
     )
 
 
-def _voided(capture: Capture, bill: Bill, *, closed: bool) -> Message:
+def _voided(
+    capture: Capture,
+    bill: Bill,
+    reason: Literal["cancelled", "expired"],
+    then: Literal["nothing", "owed", "charged"],
+) -> Message:
     return facts.PaymentVoided(
         transaction_id=bill.transaction_id,
         payment_id=capture.payment_id,
         amount_minor=capture.amount_minor,
         currency=capture.currency,
-        reason="cancelled" if closed or capture.written_off else "expired",
+        reason=reason,
+        then=then,
     )
 
 

@@ -35,6 +35,9 @@ class PaymentVoided(Message, tag="payflow.payment.voided.v1", frozen=True, kw_on
     amount_minor: MinorDue
     currency: Currency
     reason: Literal["cancelled", "expired"]
+    then: Literal["nothing", "owed", "charged"] = "nothing"
+    """What becomes of the amount: it is not asked for, is still due since the goods have left, or
+    was taken by a new charge."""
 
 
 class AuthorizationExpiring(

@@ -79,6 +79,8 @@ class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, k
     return_id: str = ""
     by_hand: bool = False
     """Not through the provider: an operator has paid it another way, `refund_id` says how."""
+    left_minor: MinorDue = 0
+    """What is still to come of it: the provider has refunded less than it was asked for."""
 
 
 class PaymentRefundPending(

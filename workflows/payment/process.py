@@ -29,7 +29,8 @@ from workflows.payment.instructions import (
     RequestRefund,
 )
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
-from workflows.payment.refund import COMPENSATION, UNSHIPPED, Refunds
+from workflows.payment.refund import COMPENSATION, UNSHIPPED
+from workflows.payment.refund_state import Refunds
 from workflows.shared.message import Message
 
 # --- state ------------------------------------------------------------------

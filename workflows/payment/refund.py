@@ -6,15 +6,13 @@ pending for days, and it may fail, even after it had succeeded: then it is a new
 of its own, `ROUNDS` times at most, and after that a case for an operator.
 """
 
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Bill
+from workflows.payment.refund_state import Refund, Refunds, paid_minor
 from workflows.shared.message import Message
-from workflows.shared.retry import Wait
 
 COMPENSATION = "compensation"
 """The refund key of a cancelled order's refund; returns use their own id."""
@@ -34,60 +32,6 @@ def key_of(fact: Fact) -> str:
     return fact.return_id or (UNSHIPPED if fact.kind == "unshipped" else COMPENSATION)
 
 
-# --- state ------------------------------------------------------------------
-
-Status = Literal[
-    "owed", "asked", "pending", "given", "told", "failed", "case", "covered", "settled"
-]
-
-
-class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """One refund: due, requested, pending, refunded by the provider, emitted; or failed."""
-
-    amount_minor: int
-    status: Status = "owed"
-    refund_id: str = ""
-    """Of the refund of this round; empty while the provider has named none."""
-    requested_at_ms: int = 0
-    """Not later than it was first requested; 0 in rows older than this field."""
-    asked_at_ms: int = 0
-    """When it was first requested; 0 before that, and in rows older than this field."""
-    reason: str = ""
-    """Why it is not known, or has failed."""
-    round: int = 0
-    """How many refunds of this key have failed."""
-    is_posted: bool = False
-    """Whether the refund of this round was emitted as PaymentRefunded."""
-    pending_emitted: bool = False
-    """Whether the refund of this round was emitted as PaymentRefundPending."""
-    case_emitted: bool = False
-    by_hand: bool = False
-    """An operator has paid it another way; `refund_id` says how."""
-    at_provider: bool = False
-    """An operator has found it at the provider, where somebody made it without a key of ours."""
-    asks: int = 0
-    """How often the provider was asked in this round."""
-    hint: Literal["", "waits", "noticed", "asked"] = ""
-    """The provider is to be asked what has become of it, or was."""
-    overdue: Literal["", "noticed", "told"] = ""
-    held_emitted: bool = False
-    covered_minor: int = 0
-    covered_emitted_minor: int = 0
-    """What of it a bank has refunded, and was emitted; `amount_minor` is what is left."""
-    refusals: int = 0
-    is_refused: bool = False
-    """How often the provider has refused it for a dispute, and whether at last."""
-
-
-class Refunds(msgspec.Struct, frozen=True, kw_only=True):
-    """All refunds of one charge, by refund key."""
-
-    by_key: dict[str, Refund] = {}
-    changed_ids: tuple[str, ...] = ()
-    """Refunds that a webhook was about before an answer has named them."""
-    wait: Wait = Wait()
-
-
 # --- decide ----------------------------------------------------------------
 
 
@@ -98,7 +42,9 @@ def is_unmade(refund: Refund) -> bool:
 
 def left_minor(refunds: Refunds, bill: Bill) -> int:
     """Return what of the charge is neither refunded nor on its way, in minor units."""
-    return bill.total_minor - sum(r.amount_minor + r.covered_minor for r in refunds.by_key.values())
+    return bill.total_minor - sum(
+        each.amount_minor + each.short_minor + paid_minor(each) for each in refunds.by_key.values()
+    )
 
 
 def pending(
@@ -120,7 +66,8 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
         case "owed":
             found.append(_ask(key, refund, bill, payment_id))
         case "given":
-            found.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
+            left = {"by_hand": refund.by_hand, "left_minor": refund.short_minor}
+            found.append(facts.PaymentRefunded(**about, **left))
         case "failed":
             found.append(
                 facts.PaymentRefundFailed(

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from workflows.payment import provider_messages as provider
-from workflows.payment.refund import Refund, Refunds
+from workflows.payment.refund_state import Refund, Refunds
 from workflows.shared.retry import backoff_ms, rest, sooner, wait_until
 
 BACKOFF_FIRST_MS = 1_000
@@ -74,16 +74,22 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
 
 
 def _succeeded(refund: Refund, answer: provider.RefundSucceeded) -> dict[str, Any]:
-    """Return what changes: another amount than was asked for is a case."""
+    """Return what changes. What was paid counts, be it less or more than was asked for.
+
+    What is missing is a case of the next round, of just that.
+    """
     changed: dict[str, Any] = {"refund_id": answer.refund_id}
     if refund.status not in ("owed", *UNDER_WAY):
         return changed
     # A bank may have covered a part since it was asked for.
-    asked_minor = (refund.amount_minor, refund.amount_minor + refund.covered_minor)
-    if answer.amount_minor in asked_minor:
+    asked_minor, paid_minor = refund.amount_minor, answer.amount_minor
+    if paid_minor in (asked_minor, asked_minor + refund.covered_minor):
         return {**changed, "status": "given"}
-    reason = f"refunded {answer.amount_minor}, asked for {refund.amount_minor}"
-    return {**changed, "status": "case", "reason": reason}
+    reason = f"refunded {paid_minor}, asked for {asked_minor}"
+    if not paid_minor:
+        return {**changed, "status": "case", "reason": reason}
+    paid = {"amount_minor": paid_minor, "short_minor": max(asked_minor - paid_minor, 0)}
+    return {**changed, **paid, "status": "given", "reason": reason}
 
 
 def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:

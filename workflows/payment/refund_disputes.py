@@ -13,8 +13,9 @@ from workflows.payment import dispute_messages as facts
 from workflows.payment.charge import Bill
 from workflows.payment.dispute import Disputes, blocks_refunds, lost_minor
 from workflows.payment.dispute_decisions import inquiries
-from workflows.payment.refund import Refunds, about_refund, is_unmade
+from workflows.payment.refund import about_refund, is_unmade
 from workflows.payment.refund_answers import change
+from workflows.payment.refund_state import Refunds
 from workflows.shared.message import Message
 
 
@@ -55,7 +56,8 @@ def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> 
 def _holding_parts(refunds: Refunds, disputes: Disputes, bill: Bill) -> list[str]:
     """Return the inquiries that hold refunds: none does when all of it goes back, by us alone."""
     going = [each for each in refunds.by_key.values() if each.status != "case" and not each.by_hand]
-    is_whole = sum(each.amount_minor for each in going) == bill.total_minor
+    refunded_minor = sum(part.amount_minor for each in going for part in each.parts)
+    is_whole = refunded_minor + sum(each.amount_minor for each in going) == bill.total_minor
     return [] if is_whole else list(inquiries(disputes))
 
 

@@ -11,8 +11,9 @@ from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
 from workflows.payment import refund_disputes
 from workflows.payment.charge import Bill
-from workflows.payment.refund import ROUNDS, Refund, Refunds, key_of, left_minor
+from workflows.payment.refund import ROUNDS, key_of, left_minor
 from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
+from workflows.payment.refund_state import Part, Refund, Refunds
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 from workflows.shared.retry import reached, wait_until, wake
@@ -77,11 +78,21 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
         case facts.PaymentRefundPending():
             return change(refunds, key_of(message), pending_emitted=True)
         case facts.PaymentRefunded():
-            return rest_if_idle(change(refunds, key_of(message), status="told", is_posted=True))
+            return rest_if_idle(_posted(refunds, key_of(message), at_ms))
         case facts.PaymentRefundFailed():
             return rest_if_idle(_again(refunds, key_of(message), at_ms))
         case _:
             return refund_disputes.evolve(refunds, message)
+
+
+def _posted(refunds: Refunds, key: str, at_ms: int) -> Refunds:
+    """Return `refunds` after PaymentRefunded: what was too little leaves a case of the rest."""
+    paid = refunds.by_key[key]
+    if not paid.short_minor:
+        return change(refunds, key, status="told", is_posted=True)
+    part = Part(refund_id=paid.refund_id, amount_minor=paid.amount_minor, round=paid.round)
+    rest = replace(paid, amount_minor=paid.short_minor, parts=(*paid.parts, part))
+    return put(refunds, key, _new_case(rest, at_ms))
 
 
 def cases(refunds: Refunds) -> dict[str, int]:
@@ -112,7 +123,8 @@ def _found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
     return [
         name
         for name, each in refunds.by_key.items()
-        if name != key and each.refund_id.partition(NUMBERED)[0] == reference
+        if (name != key and each.refund_id.partition(NUMBERED)[0] == reference)
+        or any(part.refund_id == reference for part in each.parts)
     ]
 
 
@@ -127,6 +139,7 @@ def _fresh(refund: Refund, at_ms: int) -> Refund:
         overdue=refund.overdue,
         covered_minor=refund.covered_minor,
         covered_emitted_minor=refund.covered_emitted_minor,
+        parts=refund.parts,
     )
 
 

@@ -9,6 +9,7 @@ from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.process import Payment
 from workflows.payment.refund_progress import PENDING_OVERDUE_MS
+from workflows.payment.refund_state import Refund
 from workflows.shared.books import Hold, Kind, Line
 
 HELD_MS = 120 * 86_400_000
@@ -37,23 +38,44 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
         )
     yield from _dispute_lines(state, bill, at_ms)
     for key, refund in state.refunds.by_key.items():
-        if refund.by_hand or not refund.amount_minor:
-            # It is not in the provider's book: a bank has paid it.
-            continue
-        is_held = refund.held_emitted and refund.status == "owed"
-        is_refunded = refund.status in {"given", "told"}
+        yield from _refund_lines(key, refund, bill, at_ms)
+
+
+def _refund_lines(key: str, refund: Refund, bill: Bill, at_ms: int) -> Iterator[Line]:
+    """Yield what was refunded under one key, and what is to be."""
+    for part in refund.parts:
         yield Line(
             book="payments",
             order_id=bill.transaction_id,
             kind="refund",
-            key=refund.refund_id if refund.at_provider else key,
-            reference=refund.refund_id,
-            amount_minor=refund.amount_minor,
+            key=name_of_round(key, part.round),
+            reference=part.refund_id,
+            amount_minor=part.amount_minor,
             currency=bill.currency,
-            at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
-            open=not is_refunded,
-            open_ms=HELD_MS if is_held else PENDING_OVERDUE_MS * (refund.status == "pending"),
+            at_ms=at_ms,
         )
+    if refund.by_hand or not refund.amount_minor:
+        # It is not in the provider's book: a bank has paid it.
+        return
+    is_held = refund.held_emitted and refund.status == "owed"
+    is_refunded = refund.status in {"given", "told"}
+    yield Line(
+        book="payments",
+        order_id=bill.transaction_id,
+        kind="refund",
+        key=refund.refund_id if refund.at_provider else name_of_round(key, refund.round),
+        reference=refund.refund_id,
+        amount_minor=refund.amount_minor,
+        currency=bill.currency,
+        at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
+        open=not is_refunded,
+        open_ms=HELD_MS if is_held else PENDING_OVERDUE_MS * (refund.status == "pending"),
+    )
+
+
+def name_of_round(key: str, number: int) -> str:
+    """Return the name of the refund of one round, as the provider's book has it."""
+    return f"{key}/{number}" if number else key
 
 
 def _asked_minor(charge: Charge, bill: Bill) -> int:

@@ -218,7 +218,10 @@ def _course(faults: ProviderFaults, key: str, params: Mapping[str, str]) -> Cour
     after_ms = round(faults.refund_seconds * 1_000)
     if strikes(faults, "refund_pending", key):
         return replace(PENDS, after_ms=after_ms)
-    if "metadata[round]" not in params and strikes(faults, "refund_fail", key):
+    if "metadata[round]" in params:
+        # What is asked for again is paid, so that a case has an end.
+        return Course(after_ms=after_ms)
+    if strikes(faults, "refund_fail", key):
         return replace(FAILS, after_ms=after_ms)
     return Course(after_ms=after_ms, short_minor=int(strikes(faults, "refund_short", key)))
 

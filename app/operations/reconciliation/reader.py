@@ -35,15 +35,20 @@ _SETTLEMENT_LINES = """
             currency, created_ms AS at_ms, intent_id FROM charges
         UNION ALL
         SELECT 'refund',
-            coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id), id, amount_minor,
-            currency, created_ms, intent_id FROM refunds WHERE status = 'succeeded'
+            coalesce(
+                CAST(json_extract(metadata, '$.refund_key') AS TEXT)
+                    || coalesce('/' || json_extract(metadata, '$.round'), ''),
+                id
+            ), id, amount_minor, currency,
+            created_ms, intent_id FROM refunds WHERE status = 'succeeded'
         UNION ALL
         SELECT 'void', '', id, iif(authorized_minor, authorized_minor, amount_minor),
             currency, canceled_ms, id FROM intents WHERE status = 'canceled'
     ) m JOIN intents i ON i.id = m.intent_id
 """
-"""A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has
-not requested has no key of Payflow: its own id takes the place."""
+"""A line for each charge, refund and void, as a settlement report has it. One key may have
+several refunds, whose round is in its name. A refund that Payflow has not requested has no key of
+Payflow: its own id takes the place."""
 _HOLDS = """
     SELECT owner_of(i.metadata), i.authorized_minor, coalesce(c.amount_minor, 0),
         CASE i.status WHEN 'canceled' THEN i.authorized_minor

@@ -286,9 +286,8 @@ def name_failed_payout(world: World) -> None:
 
 
 def _unknown_minor(each: Course) -> int:
-    """Return what the provider has refunded more than the ledger knows; less is below zero."""
-    short_minor = int(each.faults.get("refund_short", 0))
-    return (0 if each.refers else each.by_hand_minor) - short_minor
+    """Return what the provider has refunded and the ledger does not know of."""
+    return 0 if each.refers else each.by_hand_minor
 
 
 def _rows(world: World, table: str) -> list[tuple[str, object]]:

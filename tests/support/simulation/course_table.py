@@ -15,6 +15,7 @@ from workflows.payment.declines import (
 PAID, HELD = "10.00 GBP paid", "10.00 GBP is held"
 FREED = "We no longer hold 10.00 GBP"
 BACK, REFUSED = "10.00 GBP is on its way back", "Your bank has refused 10.00 GBP"
+PART = "9.99 GBP is on its way back. Of your refund 0.01 GBP are left"
 ASKED = "you asked us to"
 
 
@@ -133,8 +134,12 @@ REFUNDS = (
            is_returned=True, kept_minor=0, faults={"refund_fail": 1.0}),
     course("refunds of a cancelled order fail, and it is paid by hand", "refundFail", "cancelled",
            REFUSED, is_cancelled=True, decision="settled"),
-    course("a unit less is refunded", "visa", "completed", is_returned=True, decision="settled",
-           faults={"refund_short": 1.0}, kept_minor=0, breaks=("money_agrees",)),
+    course("a unit less is refunded, and is asked for again", "visa", "completed", PART,
+           is_returned=True, decision="retry", faults={"refund_short": 1.0}, kept_minor=0),
+    course("a unit less is refunded, and paid by hand", "visa", "completed", PART,
+           is_returned=True, decision="settled", faults={"refund_short": 1.0}, kept_minor=0),
+    course("a unit less of a cancelled order is refunded", "visa", "cancelled", ASKED,
+           is_cancelled=True, decision="retry", faults={"refund_short": 1.0}),
     course("yen, refunded", "visa", "completed", "1,000 JPY is on its way back", currency="JPY",
            is_returned=True, kept_minor=0),
 )  # fmt: skip

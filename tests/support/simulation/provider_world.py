@@ -217,14 +217,11 @@ class RealProvider:
                 intent_id = str(found.data[0].payment_intent)
                 made = await shop.refund(intent_id, "by hand", amount=course.by_hand_minor)
                 self._world.reference = made.id if course.refers else ""
-        is_short = "refund_short" in course.faults
-        if not (course.cancels_refunds or is_short):
+        if not course.cancels_refunds:
             return
         refunds = self._asked().v1.refunds
         for each in (await refunds.list_async()).data:
-            if is_short:
-                self._world.reference = each.id
-            elif each.status == "requires_action":
+            if each.status == "requires_action":
                 await refunds.cancel_async(each.id)
 
     def settlement(self, *, is_over: bool = True) -> list[SettlementMessage]:
