@@ -11,6 +11,7 @@ from aiohttp import web
 from app.auth import operators
 from app.config import Config
 from app.console.api.access import AUTH, Auth, authorized
+from app.console.api.case_outcomes import PATIENCE, Patience
 from app.console.api.context import CONTEXT, ApiContext, now_ms
 from app.console.api.dead_letters import add_dead_letters
 from app.console.api.fault_injection import add_fault_injection
@@ -73,7 +74,7 @@ def make_api(
     app[STAND_INS] = StandIns()
     app[AUTH] = Auth(config)
     app[PENDING_REFUNDS] = PendingRefunds()
-    app[RATES] = open_rates(config)
+    app[RATES], app[PATIENCE] = open_rates(config), Patience()
     app[PROPOSALS] = proposal_in(config)
     add_invariants(app)
     add_dead_letters(app)

@@ -1,23 +1,31 @@
 """What operators decide about goods that have left and are not paid, of whichever workflow."""
 
-from app.entrypoints.requests import CaptureCases, Emission, converted
+from app.entrypoints.case_requests import CaptureCases
+from app.entrypoints.emission import Emission
+from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
-from workflows.payment import capture
+from workflows.payment import capture, case_decisions
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.process import Payment
 
 
-def decided(transaction_id: str, failed_round: int, decision: str, reference: str) -> Emission:
-    """Return the decision as a message: once for each round that has failed."""
+def decided(
+    transaction_id: str, failed_round: int, decision: str, reference: str, decided_by: str
+) -> Emission:
+    """Return the decision as a message: once for each operator, of each round that has failed."""
     message = converted(
         CaptureCaseDecided,
         order_id=transaction_id,
         decision=decision,
         reference=reference,
+        round=failed_round,
+        decided_by=decided_by,
     )
     return Emission(
         message=message,
-        event_id=derive_id(transaction_id, "capture case", failed_round),
+        event_id=derive_id(
+            transaction_id, "capture case", failed_round, decision, reference, decided_by
+        ),
         transaction_id=transaction_id,
     )
 
@@ -27,4 +35,6 @@ def waiting(state: Payment) -> int | None:
     return None if state.closed else capture.case_round(state.capture, state.charge)
 
 
-CAPTURE_CASES = CaptureCases(table="payment", waiting=waiting, decide=decided)
+CAPTURE_CASES = CaptureCases(
+    table="payment", waiting=waiting, decide=decided, outcome=case_decisions.outcome
+)

@@ -2,28 +2,35 @@
 
 from collections.abc import Mapping
 
-from app.entrypoints.requests import Emission, RefundCases, converted
+from app.entrypoints.case_requests import DueRefund, RefundCases, RefundDecision
+from app.entrypoints.emission import Emission
+from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
-from workflows.payment import dispute_decisions, refund_progress
+from workflows.payment import case_decisions, dispute_decisions, refund_progress
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.process import Payment
 
 
-def decided(
-    transaction_id: str, refund_key: str, failed_round: int, decision: str, reference: str
-) -> Emission:
-    """Return the decision as a message: once for each round that has failed."""
+def decided(asked: RefundDecision) -> Emission:
+    """Return the decision as a message: once for each operator, of each round that has failed.
+
+    Two operators are two messages. The row of the payment says whose counts.
+    """
     message = converted(
         RefundCaseDecided,
-        order_id=transaction_id,
-        refund_key=refund_key,
-        decision=decision,
-        reference=reference,
+        order_id=asked.transaction_id,
+        refund_key=asked.refund_key,
+        decision=asked.decision,
+        reference=asked.reference,
+        amount_minor=asked.amount_minor,
+        round=asked.failed_round,
+        decided_by=asked.decided_by,
     )
+    which = asked.failed_round, asked.decision, asked.reference, asked.decided_by
     return Emission(
         message=message,
-        event_id=derive_id(transaction_id, "refund case", refund_key, failed_round),
-        transaction_id=transaction_id,
+        event_id=derive_id(asked.transaction_id, "refund case", asked.refund_key, *which),
+        transaction_id=asked.transaction_id,
     )
 
 
@@ -37,4 +44,20 @@ def disputed(state: Payment) -> str:
     return next(iter(dispute_decisions.undecided(state.disputes)), "")
 
 
-REFUND_CASES = RefundCases(table="payment", waiting=waiting, disputed=disputed, decide=decided)
+def due(state: Payment, refund_key: str) -> DueRefund:
+    """Return what a refund is to refund."""
+    return DueRefund(
+        payment_id=state.charge.payment_id,
+        amount_minor=state.refunds.by_key[refund_key].amount_minor,
+        currency=state.bill.currency if state.bill else "",
+    )
+
+
+REFUND_CASES = RefundCases(
+    table="payment",
+    waiting=waiting,
+    disputed=disputed,
+    due=due,
+    decide=decided,
+    outcome=case_decisions.outcome,
+)

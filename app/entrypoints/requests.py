@@ -10,7 +10,9 @@ import msgspec
 
 from app import entrypoints
 from app.config import Config
+from app.entrypoints.case_requests import CaptureCases, DisputeCases, RefundCases
 from app.entrypoints.drill_load import DrillLoad
+from app.entrypoints.emission import Emission
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
@@ -35,15 +37,6 @@ class BadRequest(PayflowError, ValueError):
 def nothing_against(_state: object, _body: object) -> str:
     """Return no reason."""
     return ""
-
-
-class Emission(msgspec.Struct, frozen=True, kw_only=True):
-    """One message that a request becomes."""
-
-    message: Message
-    event_id: str
-    """Derived from the request, so that a repetition is the same event."""
-    transaction_id: str
 
 
 def nothing_more(_body: object) -> Mapping[str, str]:
@@ -98,43 +91,6 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     The agent decides for itself, by its own state."""
     link: str = ""
     """Its name in the answer to an accepted transaction; empty: it is left out."""
-
-
-class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
-    """Refunds that have failed for good, and wait for the decision of an operator."""
-
-    table: str
-    """Whose rows hold the refunds."""
-    waiting: Callable[[RowState], Mapping[str, int]]
-    """Return the round that failed of each, by its key, of the state of such a row."""
-    disputed: Callable[[RowState], str]
-    """Return the dispute by which the customer may get the money too; empty: there is none."""
-    decide: Callable[[str, str, int, str, str], Emission]
-    """Of a transaction id, a key, the round that failed, a decision, and a reference."""
-
-
-class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
-    """Shipped transactions whose money cannot be taken, which wait for an operator."""
-
-    table: str
-    """Whose rows hold the captures."""
-    waiting: Callable[[RowState], int | None]
-    """Return the round that failed, of the state of such a row; None: nothing waits."""
-    decide: Callable[[str, int, str, str], Emission]
-    """Of a transaction id, the round that failed, a decision, and a reference."""
-
-
-class DisputeCases(msgspec.Struct, frozen=True, kw_only=True):
-    """Disputed payments that wait for the answer of an operator."""
-
-    table: str
-    """Whose rows hold the disputes."""
-    waiting: Callable[[RowState], Mapping[str, int]]
-    """Return the number of each question, by the id of the dispute, of the state of such a row."""
-    holding: Callable[[RowState], Mapping[str, int]]
-    """The same of those that hold refunds, which an operator may let go all the same."""
-    decide: Callable[[str, str, int, str, str], Emission]
-    """Of a transaction id, a dispute, the number of its question, a decision, and a text."""
 
 
 class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):

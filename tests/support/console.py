@@ -1,5 +1,6 @@
 """The console's API over a worker whose tables are dicts."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from app.worker.discovery import Directory, Worker
 from app.worker.http import RowPage, make_site
 from tables import declared
 from tests.support.clients import as_client, client_key
+from workflows.payment import process as payment
+from workflows.payment.capture_messages import CaptureCaseDecided
+from workflows.payment.dispute_messages import DisputeDecided
+from workflows.payment.messages import RefundCaseDecided
+from workflows.payment.state import Payment
 from workflows.shared.message import Message
 
 CONFIG = Config(service="console")
@@ -37,6 +43,10 @@ class FakeQueries:
     def __init__(self) -> None:
         self.emitted: list[tuple[Message, Envelope]] = []
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self.said: list[Message] = []
+        """What the payment agent emits."""
+        self.agent_after_seconds: float | None = 0.0
+        """How long the payment agent takes for a decision; None: it is away."""
 
     def ready(self) -> tuple[bool, str]:
         return True, "ready"
@@ -57,6 +67,27 @@ class FakeQueries:
 
     async def publish(self, message: Message, envelope: Envelope) -> None:
         self.emitted.append((message, envelope))
+        if isinstance(message, RefundCaseDecided | CaptureCaseDecided | DisputeDecided):
+            if self.agent_after_seconds is None:
+                return
+            if self.agent_after_seconds:
+                asyncio.get_running_loop().call_later(
+                    self.agent_after_seconds, self.decide, message
+                )
+            else:
+                self.decide(message)
+
+    def decide(self, message: Message) -> None:
+        """Let the payment agent receive the decision about a case; it drains at once."""
+        key = str(getattr(message, "transaction_id", ""))
+        row = self.rows.get(("payment", key))
+        if row is None:
+            return
+        state = payment.evolve(msgspec.convert(row["state"], Payment), message, 0)
+        for emitted in payment.pending(state):
+            state = payment.evolve(state, emitted, 0)
+            self.said.append(emitted)
+        self.keep("payment", key, state)
 
     def keep(self, table: str, key: str, state: Any, **context: str) -> None:
         """Put a row where the API finds it."""

@@ -132,6 +132,16 @@ class ActionUnconfirmed(Message, tag="payflow.audit.unconfirmed.v1", frozen=True
     """The kind of error that stopped it."""
 
 
+class ActionRefused(Message, tag="payflow.audit.refused.v1", frozen=True, kw_only=True):
+    """An action had no effect: whoever decides about it refused it, and said why."""
+
+    about: About
+    who: Name
+    action_id: Name
+    """The id of the event that says who acted, and why."""
+    reason: Text
+
+
 FraudAction = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
 OrderAction = (
     OrderCancelledByOperator
@@ -141,5 +151,11 @@ OrderAction = (
     | PersonalRevealed
 )
 AuditMessage = (
-    DeadLetterAction | FraudAction | OrderAction | AccessChange | InstanceAction | ActionUnconfirmed
+    DeadLetterAction
+    | FraudAction
+    | OrderAction
+    | AccessChange
+    | InstanceAction
+    | ActionUnconfirmed
+    | ActionRefused
 )

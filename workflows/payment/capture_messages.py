@@ -72,6 +72,9 @@ class CaptureCaseDecided(
     transaction_id: Name = msgspec.field(name="order_id")
     decision: Literal["retry", "written_off"]
     reference: NamesPeople[NameIfAny] = ""
+    round: int | None = None
+    """Which round of the case it is about; None: whichever waits."""
+    decided_by: NameIfAny = ""
 
 
 class PaymentWrittenOff(Message, tag="payflow.payment.written_off.v1", frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ REFUND_DECISIONS = (
     Decision(
         name="settled",
         title="The customer has the money another way",
-        effect="The books say so, and the customer gets a message. The provider is not asked.",
+        effect="The books say so, and the customer gets a message. A refund at the provider is "
+        "looked up there first.",
         takes="reference",
         label="Found by: the id of the bank transfer, or of the refund at the provider (re_...)",
     ),

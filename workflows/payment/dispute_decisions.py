@@ -40,6 +40,16 @@ def _is_closed(dispute: Dispute) -> bool:
     return "closed" in dispute.emitted
 
 
+def waits_for(disputes: Disputes, message: facts.DisputeDecided) -> bool:
+    """Return whether a dispute waits for just this decision of an operator."""
+    known = disputes.by_id.get(message.dispute_id)
+    if known is None:
+        return False
+    if message.decision == "refund":
+        return holds_parts(known)
+    return known.status in NEEDS_RESPONSE and not known.decision
+
+
 def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
     """Return `known` after the decision of an operator; one that comes too late changes nothing."""
     if message.decision == "refund":

@@ -163,6 +163,9 @@ class DisputeDecided(Message, tag="payflow.payment.dispute_decided.v1", frozen=T
     decision: Literal["submit", "accept", "refund"]
     evidence_text: Personal[Evidence] = ""
     """Of `submit`."""
+    round: int | None = None
+    """How often the provider had been asked when it was decided; None: not known."""
+    decided_by: NameIfAny = ""
 
 
 DisputeMessage = (

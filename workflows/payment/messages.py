@@ -130,6 +130,20 @@ class RefundCaseOpened(
     reason: Text
 
 
+class CaseDecisionRefused(
+    Message, tag="payflow.payment.case_decision_refused.v1", frozen=True, kw_only=True
+):
+    """A decision of an operator came too late: another one counts, or nothing waits any more."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    case: Name
+    """Such as `refund/compensation`, `capture`, `dispute/du_1`."""
+    decision: Name
+    reference: NamesPeople[NameIfAny] = ""
+    decided_by: NameIfAny = ""
+    reason: Text
+
+
 class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=True, kw_only=True):
     """A refund asked for since `asked_at_ms` is still not known; it is asked for all the same."""
 
@@ -152,6 +166,11 @@ class RefundCaseDecided(
     decision: Literal["retry", "settled"]
     reference: NamesPeople[NameIfAny] = ""
     """Of `settled`: what to find the payment by, such as the id of a bank transfer."""
+    amount_minor: MinorDue = 0
+    """Of a refund that was found at the provider: what it refunded; 0: nobody has asked him."""
+    round: int | None = None
+    """Which round of the case it is about; None: whichever waits."""
+    decided_by: NameIfAny = ""
 
 
 PaymentMessage = (
@@ -166,6 +185,7 @@ PaymentMessage = (
     | PaymentRefundFailed
     | RefundCaseOpened
     | RefundOverdue
+    | CaseDecisionRefused
     | CaptureMessage
     | DisputeMessage
 )

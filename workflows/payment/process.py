@@ -5,12 +5,12 @@
 `workflows/payment/refund.py` until the money is refunded. This module decides when each begins.
 """
 
-import msgspec
 from msgspec.structs import replace
 
 from workflows.payment import (
     capture,
     capture_progress,
+    case_decisions,
     charge,
     charge_progress,
     dispute_progress,
@@ -18,43 +18,27 @@ from workflows.payment import (
     refund_disputes,
     refund_progress,
 )
-from workflows.payment.capture import Capture
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.charge import FAILED, Bill, Charge
-from workflows.payment.dispute import Disputes
+from workflows.payment.dispute_messages import DisputeDecided
 from workflows.payment.instructions import (
     CancelPayment,
     RequestCapture,
     RequestPayment,
     RequestRefund,
 )
-from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
+from workflows.payment.messages import (
+    CaseDecisionRefused,
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentMismatch,
+    RefundCaseDecided,
+)
 from workflows.payment.refund import COMPENSATION, UNSHIPPED
-from workflows.payment.refund_state import Refunds
+from workflows.payment.state import INITIAL, Payment
 from workflows.shared.message import Message
 
-# --- state ------------------------------------------------------------------
-
-
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payment of one order remembers."""
-
-    bill: Bill | None = None
-    closed: bool = False
-    """Nothing will be shipped: whatever was or will be charged goes back."""
-    charge: Charge = Charge()
-    capture: Capture = Capture()
-    """Where money is held first, and taken later."""
-    completed_emitted: bool = msgspec.field(name="completed_told", default=False)
-    shipped_minor: int | None = None
-    """What is charged for what has left, where not all of it has."""
-    mismatch_emitted: bool = False
-    failed_emitted: bool = msgspec.field(name="failed_told", default=False)
-    refunds: Refunds = Refunds()
-    disputes: Disputes = Disputes()
-
-
-INITIAL = Payment()
+__all__ = ["INITIAL", "Payment", "due", "evolve", "pending"]
 
 # --- decide ----------------------------------------------------------------
 
@@ -69,8 +53,8 @@ def due(state: Payment) -> int | None:
 def pending(state: Payment) -> tuple[Message, ...]:
     """Return what to ask the provider, and what to emit of the payment."""
     bill, charged = state.bill, state.charge
-    if bill is None:
-        return ()
+    if bill is None or state.decisions.refused:
+        return case_decisions.refusals(state)
     if charged.outcome == "succeeded":
         # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
         # then PaymentRefunded: the ledger must record what happened at the provider.
@@ -151,9 +135,10 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
             return _request_refund(state, return_id, amount_minor, at_ms)
         case RequestCapture() if state.bill:
             return _request_capture(state, state.bill, message, at_ms)
-        case CaptureCaseDecided() if not state.closed:
-            decided = capture_progress.decide_case(state.capture, state.charge, message, at_ms)
-            return replace(state, capture=decided)
+        case RefundCaseDecided() | CaptureCaseDecided() | DisputeDecided() if state.bill:
+            return case_decisions.decide(state, message, at_ms)
+        case CaseDecisionRefused():
+            return case_decisions.emitted(state)
         case _:
             charged = charge_progress.evolve(state.charge, message, at_ms)
             held = capture_progress.evolve(state.capture, charged, message, at_ms)

@@ -66,8 +66,8 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
         case "owed":
             found.append(_ask(key, refund, bill, payment_id))
         case "given":
-            left = {"by_hand": refund.by_hand, "left_minor": refund.short_minor}
-            found.append(facts.PaymentRefunded(**about, **left))
+            about["left_minor"] = refund.short_minor
+            found.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
         case "failed":
             found.append(
                 facts.PaymentRefundFailed(

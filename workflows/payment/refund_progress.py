@@ -16,14 +16,13 @@ from workflows.payment.refund_answers import answered, change, hinted, put, rest
 from workflows.payment.refund_state import Part, Refund, Refunds
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
+from workflows.shared.provider_metadata import REFUND_IDS
 from workflows.shared.retry import reached, wait_until, wake
 
 ANSWER_MS = 30_000
 """How long an answer may take before the refund is asked for again."""
 OVERDUE_MS = 300_000
 """When an unknown refund becomes RefundOverdue: later than any forward step."""
-PROVIDER_REFUND = "re_"
-"""How the ids of the provider's refunds begin: docs.stripe.com/api/refunds/object."""
 NUMBERED = "#"
 """What numbers the refunds that are found by one reference, from the second on."""
 PENDING_OVERDUE_MS = 14 * 86_400_000
@@ -104,8 +103,8 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
     key = decided.refund_key
     if decided.decision == "settled":
         reference = decided.reference or f"by hand {key}"
-        at_provider = reference.startswith(PROVIDER_REFUND)
-        others = _found_by(refunds, key, reference)
+        at_provider = reference.startswith(REFUND_IDS)
+        others = found_by(refunds, key, reference)
         if at_provider and others:
             reason = f"{reference} is the refund of {others[0]} already"
             return put(refunds, key, replace(_new_case(refunds.by_key[key], at_ms), reason=reason))
@@ -118,7 +117,7 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
     return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
 
 
-def _found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
+def found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
     """Return the keys of other refunds of this payment that are found by `reference`."""
     return [
         name

@@ -17,6 +17,7 @@ from workflows.payment.capture_messages import (
 from workflows.payment.counters import COUNTERS
 from workflows.payment.dispute_messages import DisputeDecided, DisputeEvidenceDue, DisputeOpened
 from workflows.payment.messages import (
+    CaseDecisionRefused,
     PaymentFailed,
     PaymentMessage,
     PaymentMismatch,
@@ -107,6 +108,7 @@ payments = declare(
             PaymentMismatch,
             PaymentRefundFailed,
             RefundCaseOpened,
+            CaseDecisionRefused,
             CaptureCaseOpened,
             PaymentWrittenOff,
             DisputeOpened,

@@ -13,6 +13,8 @@ from workflows.shared.limits import Name
 
 TRANSACTION, INSTALLATION = "order_id", "installation"
 """The fields of the metadata."""
+REFUND_IDS = ("re_", "pyr_")
+"""How the ids of the provider's refunds begin, of cards and of other payments."""
 
 
 def metadata_of(transaction_id: str, installation: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
 from app.entrypoints.requests import Emission
 from app.wire.envelope import derive_id
-from workflows.audit.messages import ActionUnconfirmed
+from workflows.audit.messages import ActionRefused, ActionUnconfirmed
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message, type_name
 
 log = structlog.get_logger(__name__)
@@ -38,14 +39,16 @@ async def audit(request: web.Request, action: Message, mark: str = "") -> str:
 
 
 @asynccontextmanager
-async def audited(request: web.Request, action: Message, mark: str = "") -> AsyncIterator[None]:
+async def audited(request: web.Request, action: Message, mark: str = "") -> AsyncIterator[str]:
     """Audit `action`, which is carried out within; where that fails, the audit says so.
+
+    Yields the id of what was audited.
 
     Raises what carrying it out raises, and Problem 503.
     """
     action_id = await audit(request, action, mark)
     try:
-        yield
+        yield action_id
     except Exception as error:
         await unconfirmed(request, action, action_id, error)
         raise
@@ -70,12 +73,24 @@ async def unconfirmed(
 
 async def carry_out(
     request: web.Request, action: Message, emission: Emission, mark: str = ""
-) -> None:
-    """Produce `action` to `audit`, and then what it asks for.
+) -> str:
+    """Produce `action` to `audit`, and then what it asks for; return the id of the action.
 
     Raises Problem 413 or 422, before anything is audited, for what no agent would take, and 503.
     """
     context = request.app[CONTEXT]
     context.check_readable(request, emission)
-    async with audited(request, action, mark):
+    async with audited(request, action, mark) as action_id:
         await context.publish_all(request, [emission])
+    return action_id
+
+
+async def refused(request: web.Request, action: Message, action_id: str, reason: str) -> None:
+    """Say in the audit that an action had no effect, and why. Raises Problem 503."""
+    message = ActionRefused(
+        about=str(getattr(action, "about", "")),
+        who=operator_of(request).name,
+        action_id=action_id,
+        reason=reason[:TEXT_CHARS_MAX],
+    )
+    await audit(request, message, action_id)

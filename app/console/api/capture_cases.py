@@ -6,11 +6,10 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.access import operator_of
-from app.console.api.audited_actions import carry_out
+from app.console.api.case_outcomes import answer
 from app.console.api.operator_actions import (
     Under,
     Why,
-    accepted_response,
     cases_and_state,
     operator_messages,
 )
@@ -42,14 +41,15 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
     if failed_round is None:
         detail = f"no capture of {order_id!r} waits for a decision"
         raise Problem(409, "Conflict", detail, field="order_id")
-    emission = cases.decide(order_id, failed_round, asked.decision, asked.reference)
+    who = operator_of(request).name
+    emission = cases.decide(order_id, failed_round, asked.decision, asked.reference, who)
     action = CaptureCaseDecidedByOperator(
         about=order_id,
-        who=operator_of(request).name,
+        who=who,
         why=asked.reason,
         event_id=emission.event_id,
         decision=asked.decision,
         reference=asked.reference,
     )
-    await carry_out(request, action, emission, f"capture/{failed_round}")
-    return accepted_response(order_id, "asked")
+    mark = f"capture/{failed_round}"
+    return await answer(request, order_id, cases, action, emission, mark, "order_id")

@@ -6,12 +6,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from app.console.api import case_outcomes
 from app.console.api.access import operator_of
-from app.console.api.audited_actions import carry_out
 from app.console.api.operator_actions import (
     Under,
     Why,
-    accepted_response,
     cases_and_state,
     operator_messages,
 )
@@ -54,16 +53,17 @@ async def answer(request: web.Request) -> JsonResponse[Under]:
             f"there wait {there}: say which" if waiting else f"no dispute of {order_id!r} waits"
         )
         raise Problem(409, "Conflict", detail, field="dispute_id")
-    emission = cases.decide(
-        order_id, dispute_id, waiting[dispute_id], asked.decision, asked.text.strip()
-    )
+    who, text = operator_of(request).name, asked.text.strip()
+    emission = cases.decide(order_id, dispute_id, waiting[dispute_id], asked.decision, text, who)
     action = DisputeAnsweredByOperator(
         about=order_id,
-        who=operator_of(request).name,
+        who=who,
         why=asked.reason,
         event_id=emission.event_id,
         dispute_id=dispute_id,
         decision=asked.decision,
     )
-    await carry_out(request, action, emission, f"dispute/{dispute_id}")
-    return accepted_response(order_id, "asked")
+    mark = f"dispute/{dispute_id}"
+    return await case_outcomes.answer(
+        request, order_id, cases, action, emission, mark, "dispute_id"
+    )

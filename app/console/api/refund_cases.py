@@ -7,15 +7,16 @@ from aiohttp import web
 from msgspec import Meta
 
 from app.console.api.access import operator_of
-from app.console.api.audited_actions import carry_out
+from app.console.api.case_outcomes import answer
 from app.console.api.operator_actions import (
     Under,
     Why,
-    accepted_response,
     cases_and_state,
     operator_messages,
 )
 from app.console.api.problems import JsonResponse, Problem, read_body
+from app.console.api.provider_refunds import confirmed_minor, is_providers
+from app.entrypoints.case_requests import RefundDecision
 from app.host.parameters import path_name
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
@@ -26,7 +27,8 @@ DisputeId = Annotated[str, Meta(max_length=128)]
 class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of the decision. `settled`: the money has gone another way, found by `reference`.
 
-    A reference such as `re_1` is a refund that somebody has made at the provider's dashboard.
+    A reference such as `re_1` is a refund that somebody has made at the provider's dashboard: the
+    provider is asked about it.
     """
 
     decision: Literal["retry", "settled"]
@@ -53,18 +55,36 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
         raise Problem(409, "Conflict", detail, field="refund_key")
     _refuse_paying_twice(asked, cases.disputed(state))
     failed_round = waiting[refund_key]
-    emission = cases.decide(order_id, refund_key, failed_round, asked.decision, asked.reference)
-    action = RefundCaseDecidedByOperator(
-        about=order_id,
-        who=operator_of(request).name,
-        why=asked.reason,
-        event_id=emission.event_id,
+    found_minor = 0
+    if asked.decision == "settled" and is_providers(asked.reference):
+        found_minor = await confirmed_minor(request, asked.reference, cases.due(state, refund_key))
+    decision = RefundDecision(
+        transaction_id=order_id,
         refund_key=refund_key,
+        failed_round=failed_round,
+        decision=asked.decision,
+        reference=asked.reference,
+        amount_minor=found_minor,
+        decided_by=operator_of(request).name,
+    )
+    emission = cases.decide(decision)
+    action = _action(asked, decision, emission.event_id)
+    mark = f"{refund_key}/{failed_round}"
+    return await answer(request, order_id, cases, action, emission, mark, "refund_key")
+
+
+def _action(
+    asked: DecisionAsked, decision: RefundDecision, event_id: str
+) -> RefundCaseDecidedByOperator:
+    return RefundCaseDecidedByOperator(
+        about=decision.transaction_id,
+        who=decision.decided_by,
+        why=asked.reason,
+        event_id=event_id,
+        refund_key=decision.refund_key,
         decision=asked.decision,
         reference=asked.reference,
     )
-    await carry_out(request, action, emission, f"{refund_key}/{failed_round}")
-    return accepted_response(order_id, "asked")
 
 
 def _refuse_paying_twice(asked: DecisionAsked, dispute_id: str) -> None:

@@ -1,0 +1,49 @@
+"""A refund that an operator has found at the provider: he is asked before it is believed."""
+
+from aiohttp import web
+
+from app.console.api.context import CONTEXT
+from app.console.api.problems import Problem
+from app.entrypoints.case_requests import DueRefund
+from workflows.shared.money import money
+from workflows.shared.provider_metadata import REFUND_IDS
+
+OTHER_OBJECTS = ("pi_", "ch_", "py_", "txn_", "po_", "tr_", "du_", "dp_", "cus_", "evt_")
+"""How ids at the provider begin that are no refunds: docs.stripe.com/api."""
+
+
+def is_providers(reference: str) -> bool:
+    """Return whether `reference` is an id of the provider, and not of a bank transfer."""
+    return reference.startswith((*REFUND_IDS, *OTHER_OBJECTS))
+
+
+async def confirmed_minor(request: web.Request, refund_id: str, due: DueRefund) -> int:
+    """Return what the provider has refunded by `refund_id`, where it is what is due.
+
+    Raises Problem 409, which says the difference, and PayflowError while he does not answer.
+    """
+    if objection := await _objection(request, refund_id, due):
+        raise Problem(409, "Conflict", objection, field="reference")
+    return due.amount_minor
+
+
+async def _objection(request: web.Request, refund_id: str, due: DueRefund) -> str:
+    if not refund_id.startswith(REFUND_IDS):
+        return f"{refund_id} is no refund at the provider: the id of one begins with re_"
+    # It loads the provider's SDK, which takes half a second.
+    from app.gateways.found_refund import found_refund  # noqa: PLC0415  when needed
+
+    found = await found_refund(request.app[CONTEXT].config, refund_id)
+    if found is None:
+        return f"the provider has no refund {refund_id}"
+    if found.payment_id != due.payment_id:
+        return f"{refund_id} is a refund of another payment than this order's"
+    if found.status != "succeeded":
+        return f"{refund_id} is {found.status}: it settles nothing until it has succeeded"
+    if (found.amount_minor, found.currency) == (due.amount_minor, due.currency):
+        return ""
+    refunded, wanted = (
+        money(found.amount_minor, found.currency),
+        money(due.amount_minor, due.currency),
+    )
+    return f"{refund_id} refunded {refunded}, and {wanted} are due"

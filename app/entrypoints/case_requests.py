@@ -1,0 +1,77 @@
+"""The declarations of cases of which operators decide what becomes of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from app.entrypoints.emission import Emission
+
+RowState = Any
+"""The state of a row, of whichever table."""
+Outcome = Callable[[RowState, Any], str | None]
+"""Return what has become of the message of a decision, of the state of a row: nothing against it
+where it counts, else why it does not; None: it waits to be received."""
+
+
+class DueRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refund that waits for an operator is to refund, and of which payment."""
+
+    payment_id: str
+    amount_minor: int
+    currency: str
+
+
+class RefundDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator decides about one of them."""
+
+    transaction_id: str
+    refund_key: str
+    failed_round: int
+    decision: str
+    reference: str
+    amount_minor: int = 0
+    """What the provider says that it has refunded by `reference`; 0: it is none of his."""
+    decided_by: str
+
+
+class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Refunds that have failed for good, and wait for the decision of an operator."""
+
+    table: str
+    """Whose rows hold the refunds."""
+    waiting: Callable[[RowState], Mapping[str, int]]
+    """Return the round that failed of each, by its key, of the state of such a row."""
+    disputed: Callable[[RowState], str]
+    """Return the dispute by which the customer may get the money too; empty: there is none."""
+    due: Callable[[RowState, str], DueRefund]
+    """Return what is due of one that waits, by its key."""
+    decide: Callable[[RefundDecision], Emission]
+    outcome: Outcome
+
+
+class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Shipped transactions whose money cannot be taken, which wait for an operator."""
+
+    table: str
+    """Whose rows hold the captures."""
+    waiting: Callable[[RowState], int | None]
+    """Return the round that failed, of the state of such a row; None: nothing waits."""
+    decide: Callable[[str, int, str, str, str], Emission]
+    """Of a transaction id, the round that failed, a decision, a reference, and who decides."""
+    outcome: Outcome
+
+
+class DisputeCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Disputed payments that wait for the answer of an operator."""
+
+    table: str
+    """Whose rows hold the disputes."""
+    waiting: Callable[[RowState], Mapping[str, int]]
+    """Return the number of each question, by the id of the dispute, of the state of such a row."""
+    holding: Callable[[RowState], Mapping[str, int]]
+    """The same of those that hold refunds, which an operator may let go all the same."""
+    decide: Callable[[str, str, int, str, str, str], Emission]
+    """Of a transaction id, a dispute, the number of its question, a decision, a text, and who
+    decides."""
+    outcome: Outcome

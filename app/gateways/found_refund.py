@@ -1,0 +1,41 @@
+"""One refund at the payment provider, by its id: whoever has made it."""
+
+import time
+
+import msgspec
+import stripe
+
+from app.config import Config
+from app.gateways.provider_account import Account, Unclear, asked, reason_of
+from workflows.shared.provider_currencies import amount_minor_of
+
+MISSING = 404
+
+
+class FoundRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider has under the id of a refund."""
+
+    payment_id: str
+    status: str
+    amount_minor: int
+    currency: str
+
+
+async def found_refund(config: Config, refund_id: str) -> FoundRefund | None:
+    """Return the refund as it is now; None when the provider has none. Raises Unclear."""
+    account = Account(config, lambda: time.time_ns() // 1_000_000)
+    try:
+        found = await asked(account.refunds.retrieve_async(refund_id))
+    except stripe.InvalidRequestError as error:
+        if error.http_status != MISSING:
+            raise Unclear(reason_of(error)) from error
+        return None
+    finally:
+        await account.close()
+    intent, currency = found.payment_intent, found.currency.upper()
+    return FoundRefund(
+        payment_id=intent if isinstance(intent, str) else str(getattr(intent, "id", "")),
+        status=str(found.status),
+        amount_minor=amount_minor_of(found.amount, currency),
+        currency=currency,
+    )

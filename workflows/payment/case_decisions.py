@@ -1,0 +1,164 @@
+"""What operators decide about the cases of one payment: each round of a case once.
+
+Part of the payment workflow. Two operators who decide at the same time are both received; the row
+says whose decision counts. The other one is emitted as refused, since it may say that money was
+paid which the first one has asked the provider for.
+"""
+
+from msgspec.structs import replace
+
+from workflows.payment import (
+    capture,
+    capture_progress,
+    dispute_decisions,
+    dispute_progress,
+    refund_disputes,
+    refund_progress,
+)
+from workflows.payment.capture_messages import CaptureCaseDecided
+from workflows.payment.dispute_messages import DisputeDecided
+from workflows.payment.messages import CaseDecisionRefused, RefundCaseDecided
+from workflows.payment.state import Decisions, Payment, RefusedDecision, TakenDecision
+from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.message import Message
+from workflows.shared.money import money
+from workflows.shared.provider_metadata import REFUND_IDS
+
+Decided = RefundCaseDecided | CaptureCaseDecided | DisputeDecided
+REFUSED_MAX = 16
+"""Refusals of one payment that wait to be emitted."""
+
+
+def case_of(decided: Decided) -> str:
+    """Return the name of the case that is decided."""
+    match decided:
+        case RefundCaseDecided():
+            return f"refund/{decided.refund_key}"
+        case CaptureCaseDecided():
+            return "capture"
+        case DisputeDecided():
+            # An inquiry is answered as well, and what it holds may be let go beside that.
+            held = "/refund" if decided.decision == "refund" else ""
+            return f"dispute/{decided.dispute_id}{held}"
+
+
+def outcome(state: Payment, decided: Decided) -> str | None:
+    """Return what has become of a decision: nothing is said against it where it counts.
+
+    None: it waits to be received.
+    """
+    if _is_taken(state, decided):
+        return ""
+    return objection(state, decided) or None
+
+
+def objection(state: Payment, decided: Decided) -> str:
+    """Return why `decided` does not count, or nothing."""
+    if _waits(state, decided):
+        return _objection_to_reference(state, decided)
+    taken = state.decisions.by_case.get(case_of(decided))
+    if taken is None or decided.round not in (None, taken.round):
+        return "it does not wait for a decision any more"
+    by = taken.decided_by or "another operator"
+    reason = f"{by} has decided {taken.decision!r} already"
+    if isinstance(decided, RefundCaseDecided) and decided.decision == "settled":
+        reason += f": where money has gone by {decided.reference}, the customer may have it twice"
+    return reason
+
+
+def _waits(state: Payment, decided: Decided) -> bool:
+    match decided:
+        case RefundCaseDecided():
+            waiting = refund_progress.cases(state.refunds).get(decided.refund_key)
+        case CaptureCaseDecided():
+            waiting = None if state.closed else capture.case_round(state.capture, state.charge)
+        case DisputeDecided():
+            return dispute_decisions.waits_for(state.disputes, decided)
+    return waiting is not None and decided.round in (None, waiting)
+
+
+def _objection_to_reference(state: Payment, decided: Decided) -> str:
+    """Return why what an operator has found does not pay what is due, or nothing."""
+    if not isinstance(decided, RefundCaseDecided) or state.bill is None:
+        return ""
+    if decided.round is not None and decided.reference.startswith(REFUND_IDS):
+        others = refund_progress.found_by(state.refunds, decided.refund_key, decided.reference)
+        if others:
+            return f"{decided.reference} is the refund of {others[0]} already"
+    due_minor = state.refunds.by_key[decided.refund_key].amount_minor
+    if decided.amount_minor in (0, due_minor):
+        return ""
+    currency = state.bill.currency
+    found, due = money(decided.amount_minor, currency), money(due_minor, currency)
+    return f"{decided.reference} refunded {found}, and {due} are due"
+
+
+def _is_taken(state: Payment, decided: Decided) -> bool:
+    return state.decisions.by_case.get(case_of(decided)) == _taken(decided)
+
+
+def _taken(decided: Decided) -> TakenDecision:
+    return TakenDecision(
+        round=decided.round,
+        decision=decided.decision,
+        reference=getattr(decided, "reference", ""),
+        decided_by=decided.decided_by,
+    )
+
+
+def decide(state: Payment, decided: Decided, at_ms: int) -> Payment:
+    """Return `state` after the decision of an operator; one that is repeated changes nothing."""
+    if _is_taken(state, decided) and not _waits(state, decided):
+        return state
+    if reason := objection(state, decided):
+        return _refuse(state, decided, reason)
+    by_case = {**state.decisions.by_case, case_of(decided): _taken(decided)}
+    after = replace(state, decisions=replace(state.decisions, by_case=by_case))
+    match decided:
+        case RefundCaseDecided():
+            refunds = refund_progress.evolve(state.refunds, decided, at_ms)
+            return replace(after, refunds=refund_disputes.cover(refunds, state.disputes))
+        case CaptureCaseDecided():
+            again = capture_progress.decide_case(state.capture, state.charge, decided, at_ms)
+            return replace(after, capture=again)
+        case DisputeDecided():
+            disputes = dispute_progress.evolve(state.disputes, decided, at_ms)
+            return replace(after, disputes=disputes)
+
+
+def _refuse(state: Payment, decided: Decided, reason: str) -> Payment:
+    if decided.round is None:
+        # It is of a version that did not say which round it is about.
+        return state
+    refused = RefusedDecision(
+        case=case_of(decided),
+        reason=reason[:TEXT_CHARS_MAX],
+        round=decided.round,
+        decision=decided.decision,
+        reference=getattr(decided, "reference", ""),
+        decided_by=decided.decided_by,
+    )
+    waiting = (*state.decisions.refused, refused)[-REFUSED_MAX:]
+    return replace(state, decisions=replace(state.decisions, refused=waiting))
+
+
+def refusals(state: Payment) -> tuple[Message, ...]:
+    """Return the refusals that are to be emitted."""
+    return tuple(
+        CaseDecisionRefused(
+            transaction_id=state.bill.transaction_id,
+            case=each.case,
+            decision=each.decision,
+            reference=each.reference,
+            decided_by=each.decided_by,
+            reason=each.reason,
+        )
+        for each in state.decisions.refused
+        if state.bill is not None
+    )
+
+
+def emitted(state: Payment) -> Payment:
+    """Return `state` once its first refusal is emitted."""
+    known: Decisions = state.decisions
+    return replace(state, decisions=replace(known, refused=known.refused[1:]))
