@@ -5,7 +5,7 @@ follows from its id alone, so the same order always gets the same answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -177,15 +177,8 @@ def make_app(config: Config) -> web.Application:
     )
     app.add_routes(carrier.routes())
     app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
-    app.on_cleanup.append(_closing(store))
+    app.on_cleanup.append(server.closing(store.close))
     return app
-
-
-def _closing(store: CarrierStore) -> Callable[[web.Application], Awaitable[None]]:
-    async def close(_app: web.Application) -> None:
-        store.close()
-
-    return close
 
 
 def _shown(shipment: Shipment, status: int = 200) -> web.Response:

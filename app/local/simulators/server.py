@@ -5,7 +5,7 @@ import errno
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 
@@ -93,6 +93,15 @@ def beside(*works: Work) -> Context:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     return context
+
+
+def closing(close: Callable[[], None]) -> Callable[[web.Application], Awaitable[None]]:
+    """Return an aiohttp clean-up that calls `close` when the server has ended."""
+
+    async def closed(_app: web.Application) -> None:
+        close()
+
+    return closed
 
 
 async def hold(request: web.Request, seconds: float) -> web.Response:
