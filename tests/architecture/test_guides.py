@@ -1,4 +1,4 @@
-"""The guides are true: what they tell their reader to write passes the checks and runs."""
+"""The guides are true: the code that they show passes the checks and runs."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.support.source import ROOT
 
 RUFF = Path(sys.executable).with_name("ruff")
 OURS = 'lint.isort.known-first-party = ["app", "agents", "tables", "workflows"]'
-"""Ruff takes modules that are not on disk for a package's."""
+"""Ruff takes modules that are not on disk for those of a package that is installed."""
 LINT = ("check", "--ignore", "INP001", "--config", OURS)
 FORMAT = ("format", "--diff")
 FOLLOWED = """

@@ -1,4 +1,4 @@
-"""The files that the guides tell their reader to write."""
+"""The files that the reader of a guide writes."""
 
 import re
 from pathlib import Path
