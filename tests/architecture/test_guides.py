@@ -12,7 +12,7 @@ from tests.support.guides import guided_files, write_extension
 from tests.support.source import ROOT
 
 RUFF = Path(sys.executable).with_name("ruff")
-OURS = 'lint.isort.known-first-party = ["app", "agents", "tables", "workflows"]'
+OURS = "lint.isort.known-first-party=['app','agents','tables','workflows']"
 """Ruff takes modules that are not on disk for those of a package that is installed."""
 LINT = ("check", "--ignore", "INP001", "--config", OURS)
 FORMAT = ("format", "--diff")
