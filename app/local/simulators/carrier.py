@@ -156,7 +156,7 @@ class Carrier:
         return _shown(known)
 
     async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.store.totals())
+        return server.json_answer(self.store.totals())
 
     def _notify(self, shipment: Shipment) -> None:
         notice = Notice(
@@ -182,11 +182,11 @@ def make_app(config: Config) -> web.Application:
 
 
 def _shown(shipment: Shipment, status: int = 200) -> web.Response:
-    return web.json_response(msgspec.to_builtins(shipment), status=status)
+    return server.json_answer(shipment, status)
 
 
 def _problem(status: int, reason: str) -> web.Response:
-    return web.json_response({"reason": reason}, status=status)
+    return server.json_answer({"reason": reason}, status=status)
 
 
 if __name__ == "__main__":

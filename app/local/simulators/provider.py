@@ -172,7 +172,7 @@ class Provider:
         return await self._run(request, self.effects.created, moves=confirms)
 
     async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.store.totals())
+        return server.json_answer(self.store.totals())
 
     @web.middleware
     async def authorized(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from aiohttp import web
 from app.config import Config, ConfigError, current
 from app.host.incoming import LimitedSite, runner_of
 from app.host.logs import configure_logging
+from app.wire.json_output import json_bytes
 from app.wire.known_secrets import check_secrets
 
 SHUTDOWN_SECONDS = 1.0
@@ -122,9 +123,14 @@ async def until_due(news: asyncio.Event, due_ms: int | None, now_ms: int) -> Non
         await asyncio.wait_for(news.wait(), pause_seconds)
 
 
+def json_answer(value: object, status: int = 200) -> web.Response:
+    """Return `value` as the answer to a request."""
+    return web.Response(body=json_bytes(value), status=status, content_type="application/json")
+
+
 async def livez(_request: web.Request) -> web.Response:
     """Answer that this process is alive."""
-    return web.json_response({"status": "ok"})
+    return json_answer({"status": "ok"})
 
 
 def _stop_when_failed(ended: asyncio.Event | None, task: asyncio.Task[None]) -> None:
