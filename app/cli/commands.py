@@ -87,7 +87,7 @@ _OWN: dict[str, Command | Group] = {
     ),
     "demo": Command(
         "start:demo",
-        "Start everything on a fresh folder, play real orders through it, and go on with such.",
+        "Start everything on a fresh folder, play real orders, and go on with ones like them.",
     ),
     "worker": Command(
         "start:worker",

@@ -106,7 +106,7 @@ def demo(  # noqa: PLR0913  each is an option
     ] = STOCK_PERCENT,
     as_json_too: AsJson = False,
 ) -> None:
-    """Start everything on a fresh folder, play real orders through it, and go on with such."""
+    """Start everything on a fresh folder, play real orders, and go on with ones like them."""
     options = file_options(dates, decimal, columns, encoding)
     wanted = DemoOptions(
         file=file,

@@ -27,8 +27,8 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def watch(
     *,
-    once: Annotated[bool, typer.Option(help="Look once, and end.")] = False,
-    as_json_too: Annotated[bool, typer.Option("--json", help="One look as JSON.")] = False,
+    once: Annotated[bool, typer.Option(help="Show the figures once, and end.")] = False,
+    as_json_too: Annotated[bool, typer.Option("--json", help="Show them once, as JSON.")] = False,
 ) -> None:
     """Show the live figures, and the lag and workers of each service, until Ctrl-C."""
     config = running_instance()

@@ -10,19 +10,12 @@ import msgspec
 
 from app.delivery import row
 from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
+from app.delivery.dead_letters import stack_fingerprint, to_dead, to_retry
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, personal
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
-from app.wire.records import (
-    Outgoing,
-    Record,
-    due_ms,
-    header,
-    stack_fingerprint,
-    to_dead,
-    to_retry,
-)
+from app.wire.records import Outgoing, Record, due_ms, header
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
 

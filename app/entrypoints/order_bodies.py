@@ -34,7 +34,7 @@ COUNTRY = (
     "name are taken for it. XK is Kosovo, ZZ a country that is not known."
 )
 NO_COUNTRY = (
-    "country is none of ISO 3166-1: send its alpha-2 code, such as GB, or ZZ where it is not known"
+    "country is not in ISO 3166-1: send its alpha-2 code, such as GB, or ZZ where it is not known"
 )
 CAPTURE = (
     "When the money is taken: with the order, or when the order leaves us. Until then it is held "

@@ -63,7 +63,7 @@ def is_text(value: str) -> bool:
 
 
 def query_of(request: web.Request) -> Mapping[str, str]:
-    """Return all parameters of the query, each once. Raises BadParameter for what is no text."""
+    """Return all parameters of the query, each once. Raises BadParameter unless they are text."""
     for name, value in request.query.items():
         if not (is_text(name) and is_text(value)):
             shown = name[:100] if is_text(name) else "query"

@@ -28,7 +28,7 @@ def decompressed(content: bytes, codec: int) -> bytes:
     """Return `content` as it was. Raises CorruptRecordException, and what codecs raise."""
     read = _READERS.get(codec)
     if read is None:
-        raise CorruptRecordException(f"codec {codec} is none of Kafka's")
+        raise CorruptRecordException(f"codec {codec} is not one of Kafka's")
     return read(content)
 
 

@@ -61,7 +61,10 @@ duplicates_dropped = Counter(
 redelivered = Counter(
     "payflow_redelivered_total", "Known events read again from the same place.", ("service", "room")
 )
-rules_refused = Counter("payflow_fraud_rules_refused_total", "Words that were no rules.")
+rules_refused = Counter(
+    "payflow_fraud_rules_refused_total",
+    "Records of the rules topic that were not applied: invalid, forged or repeated.",
+)
 fraud_verdicts = Counter(
     "payflow_fraud_verdicts_total",
     "Verdicts emitted; decided by model, rule or none.",

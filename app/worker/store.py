@@ -60,7 +60,7 @@ class Store:
         else:
             return True
         log.error(
-            "no row in a changelog. Operator: run `payflow verify`; who writes there?",
+            "foreign record in a changelog. Operator: run `payflow verify`; who writes there?",
             origin=f"{message.topic}/{message.partition}/{message.offset}",
             why=why,
         )

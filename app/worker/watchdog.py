@@ -102,7 +102,7 @@ class Watchdog:
             async with asyncio.timeout(FIRST_RECORD_SECONDS), reader(self._config) as consumer:
                 waiting = await has_records(consumer, agent, self._bounds or {})
         except Exception as error:  # noqa: BLE001  whatever it is: the broker did not answer
-            log.warning("no proof of a standstill", part=part, error=repr(error))
+            log.warning("standstill not proven", part=part, error=repr(error))
             waiting = False
         if not waiting:
             self._stall.clear(part)

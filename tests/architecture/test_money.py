@@ -1,22 +1,10 @@
 """Only one function divides minor units: no other place may assume that a currency has two."""
 
-import re
-
 import pytest
 
+from tests.support.decimals import assumed_decimals
 from tests.support.source import ROOT, modules
 
-HUNDREDTHS = re.compile(
-    r"""
-    (?<!percent)(?<!percent\s)(?<!/)(?://?|%)\s*100(?:\.0)?\b  # a division, no percentage
-    | :[+,]*\.2f\}                        # two decimals of a float
-    | ["']%\.2f                           # the same, as Jinja and % write it
-    | divmod\([^)]*,\s*100\)
-    | FractionDigits:\s*2\b               # of Intl.NumberFormat
-    | toFixed\(2\)
-    """,
-    re.VERBOSE,
-)
 NO_MONEY = {
     "workflows/fraud/verdict.py": "the weight of a figure in the model",
 }
@@ -25,14 +13,9 @@ CODE = ("app", "workflows", "agents", "tables")
 PAGES = sorted([*(ROOT / "web").glob("*.js"), *(ROOT / "web/templates").glob("*.html")])
 
 
-def assumed(text: str) -> list[str]:
-    """Return the lines of `text` that divide by a hundred or show two decimals."""
-    return [line.strip() for line in text.splitlines() if HUNDREDTHS.search(line)]
-
-
 def test_no_code_assumes_two_decimals() -> None:
     """`workflows.shared.money` has the decimals of each currency, for amounts and for features."""
-    found = {str(module.path): assumed(module.text) for module in modules(*CODE)}
+    found = {str(module.path): assumed_decimals(module.text) for module in modules(*CODE)}
 
     assert {} == {path: lines for path, lines in found.items() if lines and path not in NO_MONEY}
     assert all(found[path] for path in NO_MONEY)
@@ -41,7 +24,7 @@ def test_no_code_assumes_two_decimals() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_no_page_assumes_two_decimals(page) -> None:
     """Pages use the filter `amount`, scripts `web/money.js`."""
-    assert [] == assumed(page.read_text())
+    assert [] == assumed_decimals(page.read_text())
 
 
 @pytest.mark.parametrize(
@@ -59,4 +42,4 @@ def test_no_page_assumes_two_decimals(page) -> None:
 )
 def test_the_ways_to_assume_two_decimals_are_found(line: str) -> None:
     """What each of them was before there was one function."""
-    assert [line] == assumed(line)
+    assert [line] == assumed_decimals(line)

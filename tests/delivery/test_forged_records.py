@@ -13,6 +13,7 @@ from app.config import Config
 from app.delivery import row
 from app.delivery.processor import run_batch
 from app.wire import records, signing
+from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX
 from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
 from app.wire.signing import SIGNATURE, signed
@@ -171,7 +172,7 @@ async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
     size = sum(len(part or b"") for part in parts) + sum(
         len(name) for name, _ in dead_letter.headers
     )
-    assert size < records.DEAD_LETTER_BYTES_MAX
+    assert size < DEAD_LETTER_BYTES_MAX
     assert "yes" == header(dead_letter, records.DEAD_TRUNCATED)
     assert records.digest(record) == records.digest_dead_lettered(dead_letter)
 

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from app.delivery import row
+from app.delivery.dead_letters import to_retry
 from app.delivery.processor import run_batch
 from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
-from app.wire.records import Outgoing, Record, UnreadableBatch, due_ms, to_retry
+from app.wire.records import Outgoing, Record, UnreadableBatch, due_ms
 from app.wire.signing import SIGNATURE
 from app.wire.topics import timers_topic
 from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, Tally, calls, cancel, message

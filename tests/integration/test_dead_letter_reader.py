@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.delivery.agent import registered
+from app.delivery.dead_letters import to_dead
 from app.kafka import admin as kafka_admin
 from app.kafka import reader as kafka_reader
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
@@ -25,7 +26,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import redriver
 from app.operations.dead_letters.status import DeadLetterFacts, states
-from app.wire.records import REDRIVE_ID, Outgoing, Record, to_dead
+from app.wire.records import REDRIVE_ID, Outgoing, Record
 from app.wire.signing import signed
 from app.wire.topics import partitions_of
 from tests.support.agents import ANSWERS, cancel

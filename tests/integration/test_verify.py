@@ -13,6 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from app.config import Config
+from app.delivery.dead_letters import to_dead, to_retry
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import admin_client, delete_before, ensure_topics
 from app.kafka.producer import partition_of
@@ -22,7 +23,7 @@ from app.operations.verification.auditor import Auditor, listeners, verify
 from app.operations.verification.verdict import Verdict
 from app.registry import wanted_topics
 from app.wire import codecs
-from app.wire.records import Outgoing, Record, to_dead, to_retry
+from app.wire.records import Outgoing, Record
 from app.wire.signing import signed, signed_again
 from app.wire.topics import changelog_topic
 from tables.order import orders

@@ -11,6 +11,12 @@ from hypothesis import strategies as st
 
 import tables
 from app.config import Config
+from app.delivery.dead_letters import (
+    KEPT_BYTES_MAX,
+    KEPT_HEADER_BYTES_MAX,
+    KEPT_HEADERS_MAX,
+    to_dead,
+)
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, encode_row
 from app.entrypoints import order, stock, webhooks
@@ -18,9 +24,9 @@ from app.entrypoints.requests import BadRequest, Emission
 from app.operations.dead_letters import dead_letter as dead_letters
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.registry import load_agents, wanted_topics
-from app.wire import byte_limits, codecs, envelope, records
+from app.wire import byte_limits, codecs, envelope
 from app.wire.envelope import Envelope, Undecodable, derive_id
-from app.wire.records import Record, size_of, to_dead
+from app.wire.records import Record, size_of
 from app.wire.topics import changelog_topic
 from tests.support.agents import said
 from tests.support.runtime import FakeRuntime, as_read
@@ -351,9 +357,7 @@ def test_each_limit_holds_the_one_before() -> None:
     """A body and its headers fit a topic, a dead letter of it a dead topic, the most a request."""
     longest = {**dict.fromkeys(range(14), envelope.HEADER_BYTES_MAX), **envelope.LONGEST}
     headers = sum(longest.values()) + SIGNATURE_BYTES + BATCH_HEADER_BYTES
-    kept = 2 * records.KEPT_BYTES_MAX + records.KEPT_HEADERS_MAX * (
-        2 * records.KEPT_HEADER_BYTES_MAX + 10
-    )
+    kept = 2 * KEPT_BYTES_MAX + KEPT_HEADERS_MAX * (2 * KEPT_HEADER_BYTES_MAX + 10)
 
     assert byte_limits.OPEN_BODY_BYTES_MAX < byte_limits.BODY_BYTES_MAX
     assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.RECORD_BYTES_MAX

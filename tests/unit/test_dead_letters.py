@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.delivery.dead_letters import to_dead
 from app.operations.dead_letters.dead_letter import (
     HISTORY_MAX,
     DeadLetter,
@@ -136,7 +137,7 @@ def test_a_dead_letter_that_fails_again_carries_its_history():
     """Each failure adds one line, the oldest first, and there are never too many."""
     last = FIRST
     for number in range(HISTORY_MAX + 5):
-        again = records.to_dead(
+        again = to_dead(
             as_read(sent_back(last, 0), 0),
             service="payment",
             agent="payment",

@@ -12,6 +12,7 @@ from app.auth import operators
 from app.config import Config
 from app.console.api import dead_letter_actions, dead_letters
 from app.console.server import make_api
+from app.delivery.dead_letters import to_dead
 from app.operations.dead_letters.audit_records import Action, audited, dead_letter_redriven
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit, redrive_id, sent_back
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
@@ -74,9 +75,7 @@ def as_read(sent: Outgoing, offset: int = 0) -> Record:
 
 def dead_lettered(record: Record, agent: str = "order") -> Outgoing:
     """Return the dead letter that `agent` makes of `record`, unsigned."""
-    return records.to_dead(
-        record, service=agent, agent=agent, cause="bug", detail="", stack="", now_ms=1
-    )
+    return to_dead(record, service=agent, agent=agent, cause="bug", detail="", stack="", now_ms=1)
 
 
 def goodwill(amount_minor: int, alone_max_minor: int | None = LIMIT_MINOR) -> GoodwillGranted:

@@ -12,6 +12,7 @@ from app.chaos.hostile_records import COPY, FORGERIES, KINDS, copy_of, forged
 from app.chaos.row_differences import Rows, take
 from app.chaos.written_records import Written, origins
 from app.config import Config
+from app.delivery.dead_letters import to_dead
 from app.delivery.processor import run_batch
 from app.kafka.raw_batches import BatchHeader, batch_bytes, record_bytes, varint
 from app.wire import signing
@@ -20,7 +21,6 @@ from app.wire.records import (
     UNREADABLE,
     Record,
     UnreadableBatch,
-    to_dead,
     unreadable_text,
 )
 from app.wire.signing import signed

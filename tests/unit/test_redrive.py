@@ -7,6 +7,7 @@ import pytest
 
 from app.config import Config
 from app.delivery.agent_topics import consumed_topics
+from app.delivery.dead_letters import to_dead
 from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
 from app.operations.dead_letters.dead_letter import (
@@ -25,7 +26,6 @@ from app.operations.verification.dead_letter_checks import poison_is_dead_letter
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import _Taker as Reader
 from app.registry import load_agents
-from app.wire import records
 from app.wire.personal import masked_body
 from app.wire.records import Outgoing, Record, event_id
 from tests.support.broker import local_config
@@ -56,7 +56,7 @@ def as_read(sent: Outgoing, offset: int) -> Record:
 
 def dead_lettered(record: Record, service: str = "payment", offset: int = 0) -> DeadLetter:
     """Return the dead letter that `service` makes of `record`, received first on `orders`."""
-    dead = records.to_dead(
+    dead = to_dead(
         record,
         service=service,
         agent=service,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import Config
-from app.wire import records
+from app.delivery.dead_letters import to_dead, to_retry
 from app.wire.records import Outgoing, Record
 from app.wire.signing import SIGNATURE, is_authentic, is_authentic_dead_letter, signed, signed_again
 from workflows.order import topics as order_topics
@@ -85,18 +85,18 @@ def test_no_byte_can_be_changed(data):
 def test_a_retry_and_a_redriven_dead_letter_keep_the_signature_they_came_with():
     """Passing through Payflow makes nothing genuine that was not."""
     forged = as_read(EMITTED)
-    on_its_way = records.to_retry(forged, "notification", 1, 0, "later")
+    on_its_way = to_retry(forged, "notification", 1, 0, "later")
     back = msgspec.structs.replace(EMITTED, topic="ledger.redrive")
 
     assert not is_authentic(as_read(signed(on_its_way, "one")), payment_topics.payments, CONFIG)
     assert not is_authentic(as_read(signed(back, "one")), payment_topics.payments, CONFIG)
-    kept = records.to_retry(SIGNED, "notification", 1, 0, "later")
+    kept = to_retry(SIGNED, "notification", 1, 0, "later")
     assert is_authentic(as_read(signed(kept, "one")), payment_topics.payments, CONFIG)
 
 
 def test_a_dead_letter_is_signed_with_its_reasons():
     """Garbage in a dead topic was laid there by nobody of Payflow."""
-    dead_letter = records.to_dead(
+    dead_letter = to_dead(
         as_read(EMITTED),
         service="ledger",
         agent="ledger",

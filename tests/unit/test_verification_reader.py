@@ -4,12 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from app.config import Config
+from app.delivery.dead_letters import to_retry
 from app.operations.verification.consistent_cut import ConsistentCut, sources_of
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import _Taker as Reader
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
-from app.wire.records import Outgoing, Record, to_retry
+from app.wire.records import Outgoing, Record
 from app.wire.signing import signed
 from tests.support.examples.verification import paid, placed
 from tests.support.runtime import as_read

@@ -168,7 +168,7 @@ def _check(tree: Tree, figures: int, place: str) -> None:
         raise ModelError(f"{place}.figure: an index is out of range")
     numbers = (*tree.threshold, *tree.expected, *tree.leaf)
     if not all(math.isfinite(number) for number in numbers):
-        raise ModelError(f"{place}: holds what is no finite number")
+        raise ModelError(f"{place}: holds a number that is not finite")
     children = (*tree.left, *tree.right)
     # Every node has one parent that comes before it, so there is no cycle.
     if sorted(child for child in children if child >= 0) != list(range(1, count)) or any(

@@ -1,4 +1,4 @@
-"""Who may use a route of the API: operators of its role, clients of its scope, who may look.
+"""Who may use a route of the API: operators of its role, clients of its scope, readers.
 
 Webhooks are not checked here: the provider and the carrier sign their requests.
 """
@@ -191,7 +191,7 @@ def _other_method(request: web.Request, missing: web.HTTPMethodNotAllowed) -> we
 
 
 async def _admit(request: web.Request, route: Route) -> None:
-    """Let a client through for its own, an operator for everything, and whoever may look."""
+    """Let a client through for its own, an operator for everything, and allowed readers."""
     if key := client_key(request):
         put_caller(request, client_caller(request, route, key))
     elif route.audience == "client":

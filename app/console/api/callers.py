@@ -1,4 +1,4 @@
-"""Who asks: a client by its key, an operator by session or token, or whoever may look."""
+"""Who asks: a client by its key, an operator by session or token, or a reader without either."""
 
 import hmac
 import time
@@ -85,7 +85,7 @@ def client_caller(request: web.Request, route: Route, key: str) -> Caller:
     """Return the client whose `key` it is. Raises Problem 401, 403, 503."""
     client = _client(request.app[CONTEXT].config, key)
     if client is None:
-        text = "this key is none, or has ended. Operator: payflow clients rotate NAME"
+        text = "this key is unknown, or has ended. Operator: payflow clients rotate NAME"
         raise Problem(401, "Unauthorized", text, headers={"WWW-Authenticate": "Bearer"})
     caller = Caller(name=client.name, scopes=frozenset(client.scopes), id_secret=client.id_secret)
     if not route.scope:

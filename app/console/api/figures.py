@@ -23,7 +23,7 @@ from workflows.shared.figures import UNKNOWN_COUNTRY, LiveFigures, figure_of
 MINUTES_SHOWN = 30
 SECONDS_SHOWN = 300
 OTHER_COUNTRIES = "other countries"
-"""What is no country of ISO 3166: older figures may name any, and are counted together."""
+"""Names that ISO 3166 does not have: older figures may hold any; they are counted together."""
 
 log = structlog.get_logger(__name__)
 

@@ -216,7 +216,8 @@ async def _entity(request: web.Request, kind: str, reference: str, field: str) -
 
 def _check_tag(name: str, field: str) -> None:
     if name.startswith(TAG):
-        raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
+        detail = "this tag is no longer known; take the row from the list"
+        raise Problem(404, "Not Found", detail, field=field)
 
 
 def _scanned(book: Book, rule_id: str, version: int) -> Rule:

@@ -38,7 +38,7 @@ class Queries:
         if (kept := self._fresh(name)) is not None:
             return kept
         if self._busy.locked():
-            raise unavailable("another back-test or trial is being reckoned; ask again")
+            raise unavailable("another back-test or trial is being computed; ask again")
         async with self._busy:
             found = await self._ask(asked)
         if found.trouble:

@@ -148,7 +148,7 @@ class SnoozeFacts(TypedDict):
 
 
 class RulesFacts(TypedDict):
-    """Rules, lists and snoozes as they stand."""
+    """Rules, lists and snoozes in force."""
 
     revision: str
     hits_age_seconds: float | None

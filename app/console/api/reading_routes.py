@@ -1,4 +1,4 @@
-"""The routes that read, for whoever may look."""
+"""The routes that read, for every allowed reader."""
 
 from app.console.api import (
     dead_letters,
@@ -49,7 +49,7 @@ READING_ROUTES = (
     get("/groups/{name}", topics.one_group, "One consumer group"),
     get("/fraud/cases", fraud.every, "Cases, open ones first", "state", "limit", "skip"),
     get("/fraud/cases/{order_id}", fraud.show, "What a payment was judged by"),
-    get("/fraud/rules", fraud_rules.every, "Rules, lists, snoozes as they stand", "hits"),
+    get("/fraud/rules", fraud_rules.every, "Rules, lists and snoozes in force", "hits"),
     get("/fraud/rules/{rule_id}", fraud_rules.show, "One rule and its history"),
     get(
         "/fraud/backtest",

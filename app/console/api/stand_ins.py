@@ -39,7 +39,8 @@ class StandIns:
         if said in self._keys:
             return self._keys[said]
         if f":{STAND_IN}" in said:
-            raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
+            detail = "this tag is no longer known; take the row from the list"
+            raise Problem(404, "Not Found", detail, field=field)
         if masked_text(said) != said:
             detail = "people are masked before anything is searched; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)

@@ -15,7 +15,7 @@ import msgspec
 from app.config import Config, current
 from app.fraud.analysis.backtest import Backtest, backtest
 from app.fraud.analysis.fraud_admin import book_now
-from app.fraud.analysis.rescoring import newest
+from app.fraud.analysis.rescoring import judged_from, newest
 from app.fraud.analysis.trial import Trial, tried
 from app.fraud.live.judge import at_hand
 from app.kafka.errors import KafkaError
@@ -24,7 +24,6 @@ from app.wire.envelope import Envelope
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
-from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book, read_rule
 from workflows.payment import topics as payment_topics
@@ -91,13 +90,7 @@ def answered(
 def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
     """Return the hits of each rule in force on the payments judged from `from_ms` on, by its id."""
     received = list(emitted)
-    judged = {
-        message.transaction_id: message.basis
-        for envelope, message in received
-        if isinstance(message, FraudDetected | FraudCleared)
-        and message.basis is not None
-        and envelope.time_ms >= from_ms
-    }
+    judged = judged_from(received, from_ms)
     known = newest(received)
     by_rule: dict[str, list[str]] = {}
     for order_id, basis in judged.items():

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from app.wire.envelope import Envelope
-from workflows.fraud.messages import FraudVerdict, PaymentLabelled, VerdictBasis
+from workflows.fraud.messages import (
+    FraudCleared,
+    FraudDetected,
+    FraudVerdict,
+    PaymentLabelled,
+    VerdictBasis,
+)
 from workflows.fraud.model import Model, band, score
 from workflows.fraud.state import label_in
 from workflows.fraud.verdict import ModelBand, band_of
@@ -89,6 +95,22 @@ def rescored(
         differences=tuple(different[:DIFFERENCES_MAX]),
         other=_other(judged, models, labels, other) if other else None,
     )
+
+
+def judged_from(
+    emitted: Iterable[tuple[Envelope, Message]], from_ms: int
+) -> dict[str, VerdictBasis]:
+    """Return what each verdict emitted from `from_ms` on was made of, by its transaction.
+
+    A payment has one verdict, however often it was emitted.
+    """
+    return {
+        message.transaction_id: message.basis
+        for envelope, message in emitted
+        if isinstance(message, FraudDetected | FraudCleared)
+        and message.basis is not None
+        and envelope.time_ms >= from_ms
+    }
 
 
 def newest(emitted: Iterable[tuple[Envelope, Message]]) -> dict[str, bool]:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from app.fraud.analysis.rescoring import Changes, newest
+from app.fraud.analysis.rescoring import Changes, judged_from, newest
 from app.wire.envelope import Envelope
-from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
+from workflows.fraud.messages import VerdictBasis
 from workflows.fraud.model import Model
 from workflows.fraud.verdict import ALERT_BANDS, ModelBand, band_of
 from workflows.shared.message import Message
@@ -88,17 +88,10 @@ def tried(
 ) -> Trial:
     """Return what was on trial in the verdicts among `emitted`, by the labels among them.
 
-    `models` are by version; verdicts emitted before `from_ms` do not count, labels always do. A
-    payment has one verdict, however often it was emitted.
+    `models` are by version; verdicts emitted before `from_ms` do not count, labels always do.
     """
     received = list(emitted)
-    judged = {
-        message.transaction_id: message.basis
-        for envelope, message in received
-        if isinstance(message, FraudDetected | FraudCleared)
-        and message.basis is not None
-        and envelope.time_ms >= from_ms
-    }
+    judged = judged_from(received, from_ms)
     known = newest(received)
     labels = {order_id: fraud for order_id, fraud in known.items() if order_id in judged}
     versions = {each.shadow_version for each in judged.values() if each.shadow_version}

@@ -172,7 +172,7 @@ def _stop_blind(task: asyncio.Task[None]) -> None:
 
 def _refuse(record: Record, why: str) -> None:
     metrics.rules_refused.inc()
-    log.error("no rule: refused", why=why, offset=record.offset)
+    log.error("fraud rule refused", why=why, offset=record.offset)
 
 
 def changed(book: Book, message: Message, at_ms: int = 0) -> Book:

@@ -131,7 +131,7 @@ def _tree(root: Split | Leaf) -> Tree:
             leaves.append(node["leaf_value"])
             return -len(leaves)
         if node["decision_type"] != "<=":
-            raise ValueError(f"a split by {node['decision_type']} is none of ours")
+            raise ValueError(f"a split by {node['decision_type']} is not supported")
         nodes.append(node)
         return len(nodes) - 1
 

@@ -5,7 +5,7 @@ follows from its id alone, so the same order always gets the same answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -156,7 +156,7 @@ class Carrier:
         return _shown(known)
 
     async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.store.totals())
+        return server.json_answer(self.store.totals())
 
     def _notify(self, shipment: Shipment) -> None:
         notice = Notice(
@@ -177,23 +177,16 @@ def make_app(config: Config) -> web.Application:
     )
     app.add_routes(carrier.routes())
     app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
-    app.on_cleanup.append(_closing(store))
+    app.on_cleanup.append(server.closing(store.close))
     return app
 
 
-def _closing(store: CarrierStore) -> Callable[[web.Application], Awaitable[None]]:
-    async def close(_app: web.Application) -> None:
-        store.close()
-
-    return close
-
-
 def _shown(shipment: Shipment, status: int = 200) -> web.Response:
-    return web.json_response(msgspec.to_builtins(shipment), status=status)
+    return server.json_answer(shipment, status)
 
 
 def _problem(status: int, reason: str) -> web.Response:
-    return web.json_response({"reason": reason}, status=status)
+    return server.json_answer({"reason": reason}, status=status)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from app.host.parameters import body_of, decoded
+from app.local.simulators.server import json_answer
 from app.local.simulators.sqlite_file import Books
 
 SECONDS_MAX = 366 * 86_400
@@ -24,7 +25,7 @@ def clock_routes(books: Books, moved: Callable[[], None]) -> list[web.RouteDef]:
 
     async def show(_request: web.Request) -> web.Response:
         found = {"now_ms": books.now_ms(), "ahead_seconds": books.ahead_ms // 1_000}
-        return web.json_response(found)
+        return json_answer(found)
 
     async def put(request: web.Request) -> web.Response:
         ahead = decoded(await body_of(request), Ahead)

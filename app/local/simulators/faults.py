@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from app.host.parameters import body_of, of_wrong_shape
+from app.local.simulators.server import json_answer
 from workflows.shared.errors import ErrorKind, PayflowError
 
 PATH = "/_faults"
@@ -152,7 +153,7 @@ class Switchboard:
         ]
 
     async def _show(self, _request: web.Request) -> web.Response:
-        return web.json_response(msgspec.to_builtins(self.faults))
+        return json_answer(self.faults)
 
     async def _set(self, request: web.Request) -> web.Response:
         body = await body_of(request)
@@ -160,7 +161,7 @@ class Switchboard:
             self.faults = changed(self.faults, body)
         except BadFaults as error:
             problem = {"message": str(error), "param": error.param}
-            return web.json_response({"error": problem}, status=400)
+            return json_answer({"error": problem}, status=400)
         return await self._show(request)
 
     async def _clear(self, request: web.Request) -> web.Response:

@@ -172,7 +172,7 @@ class Provider:
         return await self._run(request, self.effects.created, moves=confirms)
 
     async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.store.totals())
+        return server.json_answer(self.store.totals())
 
     @web.middleware
     async def authorized(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -197,15 +197,8 @@ def make_app(config: Config) -> web.Application:
     app = web.Application(middlewares=[refusals, *checks])
     app.add_routes(provider.routes())
     app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turns.run))
-    app.on_cleanup.append(_closing(store))
+    app.on_cleanup.append(server.closing(store.close))
     return app
-
-
-def _closing(store: ProviderStore) -> Callable[[web.Application], Awaitable[None]]:
-    async def close(_app: web.Application) -> None:
-        store.close()
-
-    return close
 
 
 def _capture(faults: ProviderFaults, key: str, attempt: int) -> CaptureTrouble:

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler
 
 from app.host.parameters import BadParameter, query_of, refuse_unknown, text_of
 from app.local.simulators.provider_effects import PAGE as AUTHENTICATION_PAGE
+from app.local.simulators.server import json_answer
 
 _NUMBER = re.compile(r"\[\d{1,3}\]$")
 LIST = ("limit", "starting_after", "ending_before")
@@ -45,7 +46,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except BadParameter as error:
         problem = {"message": str(error), "param": error.field}
-        return web.json_response({"error": problem, "reason": str(error)}, status=400)
+        return json_answer({"error": problem, "reason": str(error)}, status=400)
 
 
 @web.middleware

@@ -5,7 +5,7 @@ import errno
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from app.config import Config, ConfigError, current
 from app.host.incoming import LimitedSite, runner_of
 from app.host.logs import configure_logging
+from app.wire.json_output import json_bytes
 from app.wire.known_secrets import check_secrets
 
 SHUTDOWN_SECONDS = 1.0
@@ -95,6 +96,15 @@ def beside(*works: Work) -> Context:
     return context
 
 
+def closing(close: Callable[[], None]) -> Callable[[web.Application], Awaitable[None]]:
+    """Return an aiohttp clean-up that calls `close` when the server has ended."""
+
+    async def closed(_app: web.Application) -> None:
+        close()
+
+    return closed
+
+
 async def hold(request: web.Request, seconds: float) -> web.Response:
     """Keep the answer back for `seconds`, or until the client has left; then 504."""
     loop = asyncio.get_running_loop()
@@ -113,9 +123,14 @@ async def until_due(news: asyncio.Event, due_ms: int | None, now_ms: int) -> Non
         await asyncio.wait_for(news.wait(), pause_seconds)
 
 
+def json_answer(value: object, status: int = 200) -> web.Response:
+    """Return `value` as the answer to a request."""
+    return web.Response(body=json_bytes(value), status=status, content_type="application/json")
+
+
 async def livez(_request: web.Request) -> web.Response:
     """Answer that this process is alive."""
-    return web.json_response({"status": "ok"})
+    return json_answer({"status": "ok"})
 
 
 def _stop_when_failed(ended: asyncio.Event | None, task: asyncio.Task[None]) -> None:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from app.config import Config
 from app.host.parameters import header
 from app.host.routes import is_called
+from app.local.simulators.server import json_answer
 from app.wire.signing import ROWS_PASS, is_rows_token
 
 SWITCHES = "/_"
@@ -32,10 +33,10 @@ def for_this_instance(config: Config) -> Middleware:
         is_switch = request.path.startswith(SWITCHES)
         if is_switch and not is_called(request, names):
             problem = {"message": "this host name is not served here"}
-            return web.json_response({"error": problem}, status=421)
+            return json_answer({"error": problem}, status=421)
         if is_switch and not is_rows_token(said, request.path, config):
             problem = {"message": "switches are for this instance alone: payflow faults has them"}
-            return web.json_response({"error": problem}, status=403)
+            return json_answer({"error": problem}, status=403)
         return await handler(request)
 
     return check
