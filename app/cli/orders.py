@@ -20,8 +20,8 @@ from app.local.instance_folder import client_key
 
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders per second.")]
 Dates = Annotated[
-    Literal["dmy", "mdy"] | None,
-    typer.Option(help="Whether 1/2/2010 is day first or month first, where the file does not say."),
+    Literal["dmy", "mdy", "ymd"] | None,
+    typer.Option(help="Whether 1/2/10 is day, month or year first, where the file does not say."),
 ]
 Decimals = Annotated[
     Literal["point", "comma"] | None,
@@ -66,7 +66,7 @@ def load(  # noqa: PLR0913  each is an option
 
 
 def file_options(
-    dates: Literal["dmy", "mdy"] | None,
+    dates: Literal["dmy", "mdy", "ymd"] | None,
     decimal: Literal["point", "comma"] | None,
     columns: str,
     encoding: str,

@@ -34,11 +34,13 @@ FORMATS = {
     "iso": ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d %H:%M", "%Y-%m-%d"),
     "dmy": ("%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%y %H:%M", "%d/%m/%Y %I:%M %p"),
     "mdy": ("%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p"),
+    "ymd": ("%y-%m-%d %H:%M", "%y/%m/%d %H:%M:%S", "%y.%m.%d", "%y-%m-%dT%H:%M:%S"),
 }
+SHORT = {"dmy": "%d{0}%m{0}%y", "iso": "%d{0}%m{0}%y", "mdy": "%m{0}%d{0}%y", "ymd": "%y{0}%m{0}%d"}
 ALL_FORMATS = tuple(
     f"{date} {time}".strip()
     for date in ("%Y%m%d", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "{0}/{1}/%Y", "{0}.{1}.%Y",
-                 "{0}-{1}-%Y", "{0}/{1}/%y", "{0}.{1}.%y", "{0}-{1}-%y")
+                 "{0}-{1}-%Y", "{2}", "{3}", "{4}")
     for time in ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p",
                  "%H.%M", "%H.%M.%S")
 )  # fmt: skip
@@ -195,6 +197,8 @@ def amount_of(text: str, dialect: Dialect) -> Decimal | None:
 def moment_of(text: str, dialect: Dialect) -> datetime | None:
     """Return the moment, by the first of many formats that fits."""
     order = ("%m", "%d") if dialect.order == "mdy" else ("%d", "%m")
+    short = (SHORT[dialect.order].format(mark) for mark in "/.-")
+    order = (*order, *short)
     plain = " ".join(text.upper().removesuffix("Z").replace("T", " ").replace(", ", " ").split())
     for form in ALL_FORMATS:
         try:

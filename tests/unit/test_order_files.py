@@ -19,8 +19,8 @@ from app.local.importers.file_content import LoadError, read_bytes
 from app.local.importers.loaded import LoadedFile, outcome_of
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.retail_file import PlaceOrder, Plan, ReturnItems
-from app.local.importers.workbook import read_sheets
-from tests.support.workbook import Value, workbook
+from app.local.importers.workbook import read_workbook
+from tests.support.workbook import EPOCH, Value, Written, workbook
 from workflows.order.return_amount import Sale, SaleLine, return_parts, summed
 
 REAL = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
@@ -29,8 +29,15 @@ HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,Custome
 ROW = "700001,PX1,LANTERN,6,2010-12-01 08:26,2.55,90001,France"
 AT = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 MONTH_FIRST, DAY_FIRST = FileOptions(dates="mdy"), FileOptions(dates="dmy")
+YEAR_FIRST = FileOptions(dates="ymd")
+ANY_FIRST = "day first or month first or year first"
 UNCLOSED = "a quote is not closed"
-NO_NAME = "StockCode holds a quote, a line break or another control character"
+CONTROL = "holds a quote, a line break or another control character"
+NO_NAME = f"StockCode {CONTROL}"
+FORMULA = "is a formula or an error of a spreadsheet"
+NUMBERED = "is a power of ten: a spreadsheet has made a number of it"
+MADE_A_DATE = "is a date: a spreadsheet has made one of it"
+MERGED = "is merged with the cell above; write it in each row"
 
 
 class Sold(NamedTuple):
@@ -257,6 +264,11 @@ SIBLINGS = [
     ),
     pytest.param(b"\xfe\xff" + text(ROW).encode("utf-16-be"), {}, id="UTF-16, the big end first"),
     pytest.param(text(ROW).encode("utf-32"), {}, id="UTF-32"),
+    pytest.param(text(ROW).encode("utf-32-le"), {}, id="UTF-32 without a mark"),
+    pytest.param(text(ROW).encode("utf-32-be"), {}, id="UTF-32 without a mark, the big end first"),
+    pytest.param(
+        text(ROW.replace("PX1", "\u200ePX1\u200f")), {}, id="marks of directions around a cell"
+    ),
     pytest.param(gzip.compress(text(ROW).encode("utf-16")), {}, id="UTF-16 in gzip"),
     pytest.param(
         gzip.compress(HEADER.encode()) + gzip.compress(f"\n{ROW}".encode()),
@@ -531,6 +543,65 @@ def test_an_encoding_can_be_named(tmp_path: Path) -> None:
             read_plan(path, FileOptions(encoding=wrong))
 
 
+def described(raw: bytes) -> bytes:
+    """Return a file of bytes that are a description in some encoding."""
+    return text(ROW.replace("LANTERN", "{}")).encode().replace(b"{}", raw)
+
+
+@pytest.mark.parametrize(
+    ("description", "encoding"),
+    [
+        ("CAFÉ", "mac-roman"),
+        ("Käse", "mac-roman"),
+        ("ÜBER", "mac-roman"),
+        ("MÜTZE", "cp850"),
+        ("Köln", "cp850"),
+        ("français", "cp437"),
+        ("£ 5", "cp850"),
+        ("Светильник", "windows-1251"),
+        ("Светильник", "koi8-r"),
+    ],
+)
+def test_a_file_in_another_encoding_than_windows_1252_is_asked_for(
+    description: str, encoding: str, tmp_path: Path
+) -> None:
+    """Its words are none in Windows-1252; nothing is accepted before somebody says which it is."""
+    path = write(tmp_path, described(description.encode(encoding)))
+
+    with pytest.raises(LoadError, match=r"line 2: .* windows-1252.* say --encoding, such as mac"):
+        read_plan(path)
+
+    [order] = read_plan(path, FileOptions(encoding=encoding)).asks
+    assert isinstance(order, PlaceOrder)
+    assert description == order.lines[0].description
+    assert read_plan(path, FileOptions(encoding="windows-1252")).form.startswith("windows-1252")
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["CAFÉ", "Köln", "ÜBER", "Œuvre", "SŒUR", "Škoda", "O\u2019NEIL \u2013 “X”…", "5° 10½” ™",
+     "L\u00b4AMPE", "paral·lel", "40€", "€5", "£ SIGN", "naïve", "GARÇON", "Mª", "ÇÃO"],
+)  # fmt: skip
+def test_a_word_of_windows_1252_is_read_as_such(description: str, tmp_path: Path) -> None:
+    """And the report says which encoding it was."""
+    plan = read_plan(write(tmp_path, described(description.encode("windows-1252"))))
+
+    assert [description] == [
+        line.description for ask in plan.asks if isinstance(ask, PlaceOrder) for line in ask.lines
+    ]
+    assert plan.form.startswith("windows-1252,")
+
+
+def test_one_misread_line_among_others_is_refused_alone(tmp_path: Path) -> None:
+    """Where more lines speak for Windows-1252."""
+    texts = ("CAFÉ".encode("latin-1"), "CAFÉ".encode("mac-roman"), "MÜTZE".encode("latin-1"))
+    body = b"\n".join(ROW.encode().replace(b"LANTERN", each) for each in texts)
+
+    plan = read_plan(write(tmp_path, HEADER.encode() + b"\n" + body))
+
+    assert {(3,): "'Fƒ' is no word in windows-1252; say --encoding"} == refused(plan)
+
+
 SLASHED = ROW.replace("2010-12-01", "{}")
 CONTRADICTS = "InvoiceDate contradicts the other dates of the file"
 AMBIGUOUS = "InvoiceDate can be day first or month first; say --dates"
@@ -565,6 +636,22 @@ AMBIGUOUS = "InvoiceDate can be day first or month first; say --dates"
             {(4,): CONTRADICTS, (5,): AMBIGUOUS},
             id="a row that may be either, where others contradict",
         ),
+        pytest.param(["99-12-31", "10-12-01"], FileOptions(), {}, id="the year first, by one row"),
+        pytest.param(["10/12/1"], FileOptions(), {}, id="no year has one digit"),
+        pytest.param(["12/31/10", "10/12/01"], FileOptions(), {}, id="the month first, by one row"),
+        pytest.param(
+            ["13/12/10", "1/12/10"], FileOptions(), {}, id="the day first: a year has two"
+        ),
+        pytest.param(["10-12-31", "10.12.1"], YEAR_FIRST, {}, id="the year first, as said"),
+        pytest.param(
+            ["10-12-31", "13/12/2010"], YEAR_FIRST, {(3,): CONTRADICTS}, id="no year is first"
+        ),
+        pytest.param(
+            ["99-12-31", "99-12-31", "12/31/10", "10-12-11"],
+            FileOptions(),
+            {(4,): CONTRADICTS, (5,): f"InvoiceDate can be {ANY_FIRST}; say --dates"},
+            id="a row that may have any order, where others contradict",
+        ),
     ],
 )
 def test_the_order_of_dates_is_never_guessed(
@@ -576,6 +663,51 @@ def test_the_order_of_dates_is_never_guessed(
     ]
 
     assert refusals == refused(read_plan(write(tmp_path, text(*rows)), options))
+
+
+@pytest.mark.parametrize(
+    ("dates", "said", "choices"),
+    [
+        (["10-12-01"], f"'10-12-01 08:26' can be {ANY_FIRST}", "dmy or --dates mdy or --dates ymd"),
+        (["13-12-10"], "'13-12-10 08:26' can be day first or year first", "dmy or --dates ymd"),
+        (
+            ["12/12/10", "13-12-10", "01/12/10"],
+            "'12/12/10 08:26' can be day first or year first",
+            "dmy or --dates ymd",
+        ),
+        (["2/1/2010"], "'2/1/2010 08:26' can be day first or month first", "dmy or --dates mdy"),
+        (
+            ["13-12-10", "14-12-10", "12/31/10"],
+            "'13-12-10 08:26' can be day first or year first",
+            "dmy or --dates ymd",
+        ),
+    ],
+)
+def test_the_orders_that_dates_can_have_are_offered(
+    dates: list[str], said: str, choices: str, tmp_path: Path
+) -> None:
+    """All of them, and no other: with a year of two digits, it may be the year that is first."""
+    path = write(tmp_path, text(*(SLASHED.format(each) for each in dates)))
+
+    with pytest.raises(LoadError, match=f"{said}, .*; say --dates {choices}$"):
+        read_plan(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "moment"),
+    [
+        (DAY_FIRST, AT.replace(year=2001, day=10)),
+        (MONTH_FIRST, AT.replace(year=2001, month=10, day=12)),
+        (YEAR_FIRST, AT),
+    ],
+)
+def test_a_date_is_read_in_the_order_that_is_said(
+    options: FileOptions, moment: datetime, tmp_path: Path
+) -> None:
+    """`10-12-01` is three days."""
+    plan = read_plan(write(tmp_path, text(SLASHED.format("10-12-01"))), options)
+
+    assert [one("700001", 6, 1_530, at=moment)] == sold(plan)
 
 
 @pytest.mark.parametrize(
@@ -696,6 +828,49 @@ def test_a_cell_of_a_million_blanks_is_read_once(column: str, tmp_path: Path) ->
     assert [(2,), (4,)] == list(refused(plan))
 
 
+@pytest.mark.parametrize(
+    ("column", "cell", "damaged", "reason"),
+    [
+        ("StockCode", "PX1", "=A1", FORMULA),
+        ("StockCode", "PX1", "#REF!", FORMULA),
+        ("CustomerID", "90001", "#VALUE!", FORMULA),
+        ("CustomerID", "90001", "=VLOOKUP(A1)", FORMULA),
+        ("CustomerID", "90001", "########", FORMULA),
+        ("Country", "France", "#NAME?", FORMULA),
+        ("StockCode", "PX1", "2010-12-01 00:00:00", MADE_A_DATE),
+        ("StockCode", "PX1", "06:00:00", MADE_A_DATE),
+        ("CustomerID", "90001", "2010-12-01", MADE_A_DATE),
+        ("StockCode", "PX1", "'00123", CONTROL),
+        ("StockCode", "PX1", "PX\u200b1", CONTROL),
+        ("Country", "France", "Fra\u202ence", CONTROL),
+    ],
+)
+def test_what_a_spreadsheet_left_of_a_name_is_no_name(
+    column: str, cell: str, damaged: str, reason: str, tmp_path: Path
+) -> None:
+    """`#REF!` would be a customer with a memory of his own."""
+    rows = [ROW, ROW.replace(cell, damaged), ROW.replace("PX1", "#12"), ROW.replace("PX1", "10-12")]
+
+    plan = read_plan(write(tmp_path, text(*rows)))
+
+    assert {(3,): f"{column} {reason}"} == refused(plan)
+
+
+def test_a_column_of_time_zones_is_not_passed_over(tmp_path: Path) -> None:
+    """A date is in UTC, or says its zone itself; one that a column beside it moves is refused."""
+    zones = ("UTC", "Europe/Paris", "", "+00:00", "+01:00")
+    rows = [f"{ROW.replace('700001', str(700_001 + at))},{zone}" for at, zone in enumerate(zones)]
+    own = ROW.replace("700001", "700006").replace("08:26", "08:26+01:00")
+
+    plan = read_plan(
+        write(tmp_path, text(*rows, f"{own},Europe/Paris", header=f"{HEADER},Time Zone"))
+    )
+
+    moved = "the time zone is not UTC; say it behind the date: 08:26:00+01:00"
+    assert dict.fromkeys([(3,), (6,)], moved) == refused(plan)
+    assert [8, 8, 8, 7] == [line.at.hour for line in sold(plan)]
+
+
 def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
     """Two exports joined: each is read by its own header."""
     again = "Invoice,Price,StockCode,Description,Quantity,InvoiceDate,Customer ID,Country"
@@ -726,7 +901,8 @@ def archive(name: str) -> bytes:
 
 def sheet(invoice: float = 700_001.0, price: float = 2.55) -> list[list[Value]]:
     """Return a sheet with one order."""
-    return [HEADER.split(","), [invoice, "PX1", "LANTERN", 6.0, AT, price, 90_001.0, "France"]]
+    header: list[Value] = [*HEADER.split(",")]
+    return [header, [invoice, "PX1", "LANTERN", 6.0, AT, price, 90_001.0, "France"]]
 
 
 def test_a_workbook_is_read(tmp_path: Path) -> None:
@@ -752,11 +928,11 @@ def test_a_hidden_sheet_asks_nothing(tmp_path: Path) -> None:
     assert dict.fromkeys([(1,), (2,)], "the sheet is hidden") == refused(plan)
 
 
-def days(*dates: Value) -> bytes:
+def days(*dates: Value, is_1904: bool = False) -> bytes:
     """Return a workbook of orders with these dates."""
     [header, row] = sheet()
     rows = [[700_001.0 + at, *row[1:4], each, *row[5:]] for at, each in enumerate(dates)]
-    return workbook({"a": [header, *rows]})
+    return workbook({"a": [header, *rows]}, is_1904=is_1904)
 
 
 def test_dates_that_a_spreadsheet_has_swapped_are_named(tmp_path: Path) -> None:
@@ -805,6 +981,85 @@ def test_a_number_of_a_workbook_has_one_reading_and_a_text_may_have_two(
     assert refusals or one("700002", 6, 720_000) == sold(plan)[1]
 
 
+@pytest.mark.parametrize("is_1904", [True, False])
+@pytest.mark.parametrize("form", [float, str])
+def test_a_number_of_days_counts_from_the_first_day_of_its_workbook(
+    form: Callable[[float], Value], *, is_1904: bool, tmp_path: Path
+) -> None:
+    """As the dates beside it do. The report says which, as nothing in a text file would."""
+    first = datetime(1904, 1, 1, tzinfo=UTC) if is_1904 else EPOCH
+    path = write(tmp_path, days(AT, form((AT - first).total_seconds() / 86_400), is_1904=is_1904))
+
+    plan = read_plan(path)
+
+    assert [AT, AT] == [line.at for line in sold(plan)]
+    assert plan.form.endswith(f"serial days from {1904 if is_1904 else 1900}")
+
+
+def with_cell(reference: str, written: str, prefix: str = "") -> bytes:
+    """Return a workbook of one order of which one cell is written in another way."""
+    [header, row] = sheet()
+    at = ord(reference[0]) - ord("A")
+    cell = Written(f'<{prefix}c r="{reference}"{written}</{prefix}c>')
+    return workbook({"a": [header, [*row[:at], cell, *row[at + 1 :]]]})
+
+
+@pytest.mark.parametrize("prefix", ["", "x:"])
+@pytest.mark.parametrize(
+    ("reference", "written", "reason"),
+    [
+        ("G2", ' t="e"><v>#N/A</v>', f"CustomerID {FORMULA}"),
+        ("G2", "><f>VLOOKUP(A1)</f>", f"CustomerID {FORMULA}"),
+        ("G2", "><f>VLOOKUP(A1)</f><v></v>", f"CustomerID {FORMULA}"),
+        ("G2", "><v>5012345678901234567</v>", f"CustomerID {NUMBERED}"),
+        ("B2", ' t="b"><v>1</v>', f"StockCode {FORMULA}"),
+        ("B2", ' s="1"><v>40513</v>', f"StockCode {MADE_A_DATE}"),
+        ("D2", ' t="e"><v>#DIV/0!</v>', "Quantity is no whole number"),
+        ("F2", ' s="2"><v>2.55</v>', "UnitPrice is no amount"),
+        ("F2", ' s="4"><v>2.55</v>', "UnitPrice is no amount"),
+        ("F2", ' s="5"><v>2.55</v>', "UnitPrice is no amount"),
+        ("H2", ' t="e"><v>#REF!</v>', f"Country {FORMULA}"),
+    ],
+)
+def test_a_cell_says_more_than_its_value(
+    reference: str, written: str, reason: str, prefix: str, tmp_path: Path
+) -> None:
+    """Errors and formulas that nobody calculated are no blanks, euros and percent no pounds."""
+    assert {(2,): reason} == refused(
+        read_plan(write(tmp_path, with_cell(reference, written, prefix)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "written"),
+    [
+        ("D2", "><f>1+5</f><v>6</v>"),
+        ("D2", ' t="str"><f>A1</f><v>6</v>'),
+        ("F2", ' s="3"><v>2.55</v>'),
+        ("C2", ' t="str"><f>A1</f><v></v>'),
+    ],
+)
+def test_a_calculated_cell_and_one_in_pounds_are_read(
+    reference: str, written: str, tmp_path: Path
+) -> None:
+    """Also a text that was calculated to be empty."""
+    plan = read_plan(write(tmp_path, with_cell(reference, written)))
+
+    assert [one("700001", 6, 1_530)] == sold(plan)
+
+
+def test_a_merged_cell_is_the_value_of_its_first_row_alone(tmp_path: Path) -> None:
+    """The others look as if they had the same, and have none: a buyer would be a guest."""
+    title: list[Value] = ["Orders of 2010"]
+    rows = [title, *sheet(), *sheet(700_002.0)[1:], *sheet(700_003.0)[1:]]
+    book = workbook({"a": rows}, merged=["A1:H1", "G3:G4"])
+
+    plan = read_plan(write(tmp_path, book))
+
+    assert {(4,): f"CustomerID {MERGED}"} == refused(plan)
+    assert ["700001", "700003"] == [line.invoice for line in sold(plan)]
+
+
 MIB = 1 << 20
 
 
@@ -817,7 +1072,7 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="holds more than 1 MiB unpacked"):
         read_bytes(write(tmp_path, packed[0]), MIB)
     with pytest.raises(LoadError, match="unpacks to more than 1 MiB"):
-        read_sheets(tmp_path, packed[1], MIB)
+        read_workbook(tmp_path, packed[1], MIB)
 
 
 @pytest.mark.parametrize(
@@ -855,12 +1110,37 @@ def test_what_is_no_file_of_orders_is_named(content: bytes, said: str, tmp_path:
     assert "orders.csv" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "far",
+    [
+        pytest.param('<c r="XFD40"><v>1</v></c>', id="as Excel writes it"),
+        pytest.param("<x:c r='XFD40'><v>1</v></x:c>", id="with a prefix"),
+        pytest.param('<row r="40"><c><v>1</v></c></row><c r="XFD3"/>', id="without a reference"),
+    ],
+)
 def test_a_sheet_with_a_cell_far_away_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    far: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that makes a rectangle of it would take all memory."""
-    monkeypatch.setattr("app.local.importers.workbook.CELLS_MAX", 8 * 40 - 1)
-    book = workbook({"a": [*sheet(), *[[]] * 37, ["x"]]})
+    monkeypatch.setattr("app.local.importers.workbook.CELLS_MAX", 16_384 * 40 - 1)
+    book = workbook({"a": [*sheet(), [Written(far)]]})
 
-    with pytest.raises(LoadError, match="a sheet of 40 rows by 8 columns"):
+    with pytest.raises(LoadError, match="a sheet of 40 rows by 16384 columns"):
+        read_plan(write(tmp_path, book))
+
+
+def test_a_workbook_that_declares_entities_is_refused(tmp_path: Path) -> None:
+    """A few kilobytes of them unfold to gigabytes."""
+    book = workbook({"a": sheet()}, before_sheet='<!DOCTYPE a [<!ENTITY b "c">]>')
+
+    with pytest.raises(LoadError, match=r"orders\.csv: it declares entities"):
+        read_plan(write(tmp_path, book))
+
+
+def test_merged_cells_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workbook may say a million times that all of it is merged."""
+    monkeypatch.setattr("app.local.importers.workbook.CELLS_MAX", 40)
+    book = workbook({"a": sheet()}, merged=["A1:XFD1048576"] * 6)
+
+    with pytest.raises(LoadError, match="more than 40 merged cells"):
         read_plan(write(tmp_path, book))

@@ -1,15 +1,15 @@
 """What a file's own values decide where one value can be read in two ways: dates and decimals.
 
-A value that has one reading is evidence; one that has two is read as the evidence says, and only
-where no evidence contradicts. Nothing is guessed.
+A value that has one reading is evidence; one that has several is read as the evidence says, and
+only where no evidence contradicts. Nothing is guessed.
 """
 
 from collections import Counter
 
 import msgspec
 
-EITHER = "either"
-"""What a value says that has two readings."""
+Said = frozenset[str]
+"""The readings that a value can have and that differ; none where all of them mean the same."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,39 +17,50 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     value: str = ""
     decides: bool = False
-    """Whether values with two readings are read as `value`."""
+    """Whether values with several readings are read as `value`."""
 
-    def allows(self, said: str) -> bool:
+    def allows(self, said: Said) -> bool:
         """Return whether a value that says `said` can be read in this file."""
-        return self.decides if said == EITHER else said in {"", self.value}
+        return not said or (self.value in said and (self.decides or len(said) == 1))
 
 
 class Evidence:
     """What the values of one kind say, and where the first of each was."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.first: dict[str, tuple[int, str]] = {}
+        self.counts: Counter[Said] = Counter()
+        self.first: dict[Said, tuple[int, str]] = {}
         """Line and text of the first value by what it says."""
 
-    def add(self, said: str, line: int, text: str) -> None:
-        """Note the reading of one value; "" where both readings mean the same."""
+    def add(self, said: Said, line: int, text: str) -> None:
+        """Note the readings of one value."""
         if said:
             self.counts[said] += 1
             self.first.setdefault(said, (line, text))
 
     @property
-    def is_missing(self) -> bool:
-        """Return whether some value has two readings, and no value has only one."""
-        return set(self.counts) == {EITHER}
+    def undecided(self) -> Said:
+        """Return the readings of one value between which the file does not decide; none if it does.
+
+        Those of the most values, where several have the same number and one value has two of them.
+        """
+        best = self._best()
+        return next((said for said in self.first if len(said & best) > 1), frozenset()) & best
 
     def choose(self, asked: str = "") -> Choice:
         """Return the reading: as asked, or of most values; it decides if no value contradicts."""
         if asked:
             return Choice(value=asked, decides=True)
-        ranked = [(said, count) for said, count in self.counts.most_common() if said != EITHER]
-        if not ranked:
+        best = self._best()
+        if len(best) != 1:
             return Choice()
-        said, most = ranked[0]
-        less = ranked[1][1] if len(ranked) > 1 else 0
-        return Choice(value=said if most > less else "", decides=not less)
+        [value] = best
+        return Choice(value=value, decides=all(value in said for said in self.counts))
+
+    def _best(self) -> Said:
+        """Return the readings that the most values can have."""
+        fitting: Counter[str] = Counter()
+        for said, count in self.counts.items():
+            fitting.update(dict.fromkeys(said, count))
+        most = max(fitting.values(), default=0)
+        return frozenset(each for each, count in fitting.items() if count == most)

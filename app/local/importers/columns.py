@@ -24,10 +24,14 @@ OTHER_NAMES = {"invoice": "InvoiceNo", "price": "UnitPrice"}
 CURRENCY_COLUMN = "Currency"
 """A column that a file may have besides: a row in another currency than the shop's is refused."""
 CURRENCY_NAMES = ("currency", "currencycode", "ccy")
+ZONE_COLUMN = "TimeZone"
+"""Another one: a row whose date is in another zone than UTC, and does not say so, is refused."""
+ZONE_NAMES = ("timezone", "tz", "utcoffset", "timezoneoffset")
 PRICE_SIGN = "£"
 MARKS = re.compile(r"[\W_]+")
-EDGES = "\0\ufeff\u200b\x1a"
-"""Padding, marks of joined files, and the end mark of DOS: around a cell they mean nothing."""
+EDGES = "\0\ufeff\u200b\u200e\u200f\x1a"
+"""Padding, marks of joined files and of directions, and the end mark of DOS: around a cell they
+mean nothing."""
 
 
 class ForeignPrice(LoadError):
@@ -94,7 +98,7 @@ def parse_map(text: str) -> dict[str, str]:
         if not equals or not key_of(theirs) or not column:
             raise LoadError(
                 f"--map {each!r}: say it as their column=ours, where ours is one of "
-                f"{', '.join((*COLUMNS, CURRENCY_COLUMN))}"
+                f"{', '.join((*COLUMNS, CURRENCY_COLUMN, ZONE_COLUMN))}"
             )
         if column in renamed.values() or key_of(theirs) in renamed:
             raise LoadError(f"--map {each!r}: a column is mapped once")
@@ -116,4 +120,5 @@ _OURS = (
     {column.casefold(): column for column in COLUMNS}
     | OTHER_NAMES
     | dict.fromkeys(CURRENCY_NAMES, CURRENCY_COLUMN)
+    | dict.fromkeys(ZONE_NAMES, ZONE_COLUMN)
 )

@@ -1,24 +1,28 @@
-"""Dates as people write them, in UTC unless they name a zone; day first or month first is chosen.
+"""Dates as people write them, in UTC unless they name a zone; which part is first is chosen.
 
-`01/12/2010` has two readings, `13/12/2010` one. Years of two digits are those of POSIX: 69 to 99
-lie in the last century.
+`01/12/2010` has two readings, `13/12/2010` one. With a year of two digits, `13/12/10` has two and
+`10/12/01` three: it may be the year that is first. Years of two digits are those of POSIX: 69 to
+99 lie in the last century.
 """
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
-from app.local.importers.choice import EITHER, Choice
+from app.local.importers.choice import Choice, Said
 
-DAY_FIRST, MONTH_FIRST = "dmy", "mdy"
+DAY_FIRST, MONTH_FIRST, YEAR_FIRST = "dmy", "mdy", "ymd"
+ORDER_NAMES = {DAY_FIRST: "day first", MONTH_FIRST: "month first", YEAR_FIRST: "year first"}
 MOMENT_MS_MAX = 99_999_999_999_999
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
 CENTURY_PIVOT = 69
-SERIAL_EPOCH_DAYS, SERIAL_DAYS_MAX = 25_569, 73_050
-"""1970-01-01 and 2099-12-31 in the serial days of Excel, which count from 1900."""
+EPOCH_1900, EPOCH_1904 = 25_569, 24_107
+"""1970-01-01 in the serial days of Excel, which count from 1900, or from 1904 in some workbooks."""
+SERIAL_DAYS_MAX = 47_481
+"""Days from 1970-01-01 to 2099-12-31."""
 SECONDS_A_DAY = 86_400
 NOON = 12
 
@@ -28,8 +32,7 @@ _TIME = (
     r"(?:\s*(?P<half>[AP])\.?M\.?)?\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _ORDERED = re.compile(
-    r"(?P<a>[0-9]{1,2})(?P<mark>[/.-])(?P<b>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4}|[0-9]{2})"
-    + _TIME,
+    r"(?P<a>[0-9]{1,2})(?P<mark>[/.-])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{4}|[0-9]{1,2})" + _TIME,
     re.IGNORECASE,
 )
 _YEAR_FIRST = re.compile(
@@ -47,13 +50,14 @@ _SERIAL = re.compile(r"(?P<days>[0-9]{5}(?:[.,][0-9]{1,15})?)")
 
 
 @lru_cache(maxsize=8_192)
-def order_of(text: str) -> str:
-    """Return the order that `text` shows: `dmy`, `mdy`, `either`, or nothing where none matters."""
-    parts = _ORDERED.fullmatch(text)
-    if parts is None or parts["a"].zfill(2) == parts["b"].zfill(2):
-        return ""
-    orders = [order for order in (DAY_FIRST, MONTH_FIRST) if _read(text, order) is not None]
-    return EITHER if len(orders) > 1 else "".join(orders)
+def order_of(text: str) -> Said:
+    """Return the orders that `text` can have, or none where all of them mean the same."""
+    if _ORDERED.fullmatch(text) is None:
+        return frozenset()
+    read = {order: _read(text, order, EPOCH_1900) for order in ORDER_NAMES}
+    moments = {order: at_ms for order, at_ms in read.items() if at_ms is not None}
+    differs = len(moments) == 1 or len(set(moments.values())) > 1
+    return frozenset(moments) if differs else frozenset()
 
 
 def month_and_day(text: str) -> tuple[int, int] | None:
@@ -65,17 +69,32 @@ def month_and_day(text: str) -> tuple[int, int] | None:
     return parts and (int(parts["month"]), int(parts["day"]))
 
 
-def moment_ms(text: str, order: Choice) -> int | None:
-    """Return the moment in ms since 1970, or None: no date, or not in the order of its file."""
+def names_zone(text: str) -> bool:
+    """Return whether `text` says its own zone."""
+    forms = (_ORDERED, _YEAR_FIRST, _DAY_NAME_YEAR, _NAME_FIRST)
+    parts = next((parts for form in forms if (parts := form.fullmatch(text))), None)
+    return parts is not None and bool(parts["zone"] or parts["hours"])
+
+
+def is_serial(text: str) -> bool:
+    """Return whether `text` is a date as a number of days, whose first day it does not say."""
+    return _SERIAL.fullmatch(text) is not None
+
+
+def moment_ms(text: str, order: Choice, epoch_days: int = EPOCH_1900) -> int | None:
+    """Return the moment in ms since 1970, or None: no date, or not in the order of its file.
+
+    `epoch_days` is 1970-01-01 in the serial days of the file.
+    """
     if not order.allows(order_of(text)):
         return None
-    return _read(text, order.value)
+    return _read(text, order.value, epoch_days)
 
 
 @lru_cache(maxsize=8_192)
-def _read(text: str, order: str) -> int | None:
+def _read(text: str, order: str, epoch_days: int) -> int | None:
     try:
-        moment = _serial(text) or _dated(text, order)
+        moment = _serial(text, epoch_days) or _dated(text, order)
     except (ValueError, OverflowError):
         return None
     if moment is None:
@@ -84,27 +103,30 @@ def _read(text: str, order: str) -> int | None:
     return at_ms if 0 <= at_ms <= MOMENT_MS_MAX else None
 
 
-def _serial(text: str) -> datetime | None:
+def _serial(text: str, epoch_days: int) -> datetime | None:
     number = _SERIAL.fullmatch(text)
     if number is None:
         return None
-    days = float(number["days"].replace(",", ".")) - SERIAL_EPOCH_DAYS
-    if not 0 <= days <= SERIAL_DAYS_MAX - SERIAL_EPOCH_DAYS:
+    days = float(number["days"].replace(",", ".")) - epoch_days
+    if not 0 <= days <= SERIAL_DAYS_MAX:
         return None
     return datetime.fromtimestamp(round(days * SECONDS_A_DAY), UTC)
 
 
 def _dated(text: str, order: str) -> datetime | None:
     if parts := _ORDERED.fullmatch(text):
-        first, second = int(parts["a"]), int(parts["b"])
-        day, month = (second, first) if order == MONTH_FIRST else (first, second)
-        return _moment(parts, month, day)
+        a, b, c = parts["a"], parts["b"], parts["c"]
+        year, month, day = {MONTH_FIRST: (c, a, b), YEAR_FIRST: (a, b, c)}.get(order, (c, b, a))
+        # No year has one digit, and no day has four.
+        if len(year) == 1 or len(day) == len("2010"):
+            return None
+        return _moment(parts, year, int(month), int(day))
     if parts := _YEAR_FIRST.fullmatch(text):
         if not parts["mark"] and len(parts["month"] + parts["day"]) < len("1201"):
             return None
-        return _moment(parts, int(parts["month"]), int(parts["day"]))
+        return _moment(parts, parts["year"], int(parts["month"]), int(parts["day"]))
     if parts := _DAY_NAME_YEAR.fullmatch(text) or _NAME_FIRST.fullmatch(text):
-        return _moment(parts, _month(parts["name"]), int(parts["day"]))
+        return _moment(parts, parts["year"], _month(parts["name"]), int(parts["day"]))
     return None
 
 
@@ -114,10 +136,10 @@ def _month(name: str) -> int:
     return begins.index(True) + 1
 
 
-def _moment(parts: re.Match[str], month: int, day: int) -> datetime:
+def _moment(parts: re.Match[str], digits: str, month: int, day: int) -> datetime:
     """Return the moment; raises ValueError where the calendar or the clock has none."""
-    year = int(parts["year"])
-    if len(parts["year"]) < len("2010"):
+    year = int(digits)
+    if len(digits) < len("2010"):
         year += 1900 if year >= CENTURY_PIVOT else 2000
     hour = int(parts["hour"] or 0)
     if parts["half"]:

@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
-from app.local.importers.choice import EITHER, Choice
+from app.local.importers.choice import Choice, Said
 
 NOTHING = frozenset(
     {
@@ -20,6 +20,8 @@ NOTHING = frozenset(
 """What exports of databases, spreadsheets and data frames write for an empty cell."""
 NOBODY = NOTHING | {"?", "guest", "anonymous", "unknown", "missing", "empty"}
 """What stands for no customer."""
+MERGED = "=merged"
+"""What stands in a cell of a workbook that is merged with one of a row above: it has no value."""
 POINT, COMMA = "point", "comma"
 DIGITS_MAX = 30
 NUMBER_CHARS_MAX = 100
@@ -72,12 +74,11 @@ def readings(text: str) -> dict[str, Decimal]:
     return values
 
 
-def mark_of(text: str) -> str:
-    """Return the decimal mark that `text` shows, `either`, or nothing."""
+def mark_of(text: str) -> Said:
+    """Return the decimal marks that `text` can have, or none where both mean the same."""
     values = readings(text)
-    if len(values) == 1:
-        return next(iter(values))
-    return EITHER if len(set(values.values())) > 1 else ""
+    differs = len(values) == 1 or len(set(values.values())) > 1
+    return frozenset(values) if differs else frozenset()
 
 
 def number(text: str, marks: Choice) -> Decimal | None:

@@ -14,15 +14,22 @@ import msgspec
 from msgspec.structs import replace
 
 from app.local.importers import records, retail_file, workbook
-from app.local.importers.choice import EITHER, Choice, Evidence
+from app.local.importers.choice import Choice, Evidence
 from app.local.importers.columns import Columns, clean, parse_map
-from app.local.importers.dates import month_and_day, order_of
+from app.local.importers.dates import (
+    EPOCH_1900,
+    EPOCH_1904,
+    ORDER_NAMES,
+    is_serial,
+    month_and_day,
+    order_of,
+)
 from app.local.importers.file_content import ZIP, LoadError, read_bytes
 from app.local.importers.numbers import POINT, mark_of
 from app.local.importers.records import Record
 from app.local.importers.retail_file import Plan
 from app.local.importers.retail_requests import Refuse
-from app.local.importers.retail_rows import Row, Style, parse
+from app.local.importers.retail_rows import Row, Style, order_names, parse
 from app.local.importers.text_lines import decode
 
 NUMBER_COLUMNS = ("Quantity", "UnitPrice")
@@ -34,7 +41,7 @@ Read = Callable[[], Iterator[tuple[Record, Columns]]]
 class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a person says of the file; what is empty is read off the file itself."""
 
-    dates: Literal["", "dmy", "mdy"] = ""
+    dates: Literal["", "dmy", "mdy", "ymd"] = ""
     decimal: Literal["", "point", "comma"] = ""
     encoding: str = ""
     columns: str = ""
@@ -48,6 +55,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     form: str
     marks: str = ""
     """The decimal mark, where the form of the file says it."""
+    epoch_days: int = EPOCH_1900
+    """1970-01-01 in the serial days of the file."""
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,14 +93,15 @@ def read_rows(path: Path, options: FileOptions) -> Rows:
 def _content(path: Path, raw: bytes, options: FileOptions) -> Content:
     renamed = parse_map(options.columns)
     if raw.startswith(ZIP):
-        sheets = workbook.read_sheets(path, raw)
-        columns = workbook.layout_of(sheets, renamed)
+        book = workbook.read_workbook(path, raw)
+        columns = workbook.layout_of(book.sheets, renamed)
         return Content(
             read=lambda: records.with_kinds(
-                workbook.sheet_records(sheets, renamed), columns, renamed
+                workbook.sheet_records(book.sheets, renamed), columns, renamed
             ),
-            form=f"workbook of {len(sheets)} sheets",
+            form=f"workbook of {len(book.sheets)} sheets",
             marks=POINT,
+            epoch_days=book.epoch_days,
         )
     if not raw:
         raise LoadError("the file is empty: it lacks the columns of a header")
@@ -107,30 +117,43 @@ def _content(path: Path, raw: bytes, options: FileOptions) -> Content:
 
 def _style(content: Content, options: FileOptions) -> Style:
     """Return how the file writes dates and decimals; raises LoadError where nothing decides."""
-    dates, marks, said = Evidence(), Evidence(), set[tuple[int, int]]()
+    dates, marks, said, has_serials = Evidence(), Evidence(), set[tuple[int, int]](), False
     for record, columns in content.read():
         if record.kind != "row" or record.fault:
             continue
         text = clean(record.cells[columns.at["InvoiceDate"]])
         dates.add(order_of(text), record.line, text)
+        has_serials = has_serials or is_serial(text)
         if content.marks and (parts := month_and_day(text)):
             said.add(parts)
         for column in NUMBER_COLUMNS:
             text = clean(record.cells[columns.at[column]])
             marks.add(mark_of(text), record.line, text)
-    if dates.is_missing and not options.dates:
-        line, text = dates.first[EITHER]
-        raise LoadError(
-            f"line {line}, column InvoiceDate: {text!r} can be day first or month first, and no "
-            "row of the file decides; say --dates dmy or --dates mdy"
-        )
     if not options.dates:
+        _refuse_undecided(dates)
         _refuse_swapped(dates, said)
     chosen = marks.choose(options.decimal)
     if content.marks and not options.decimal:
         # What numbers of a workbook say, they say not of the texts beside them: `1,200`.
         chosen = Choice(value=content.marks)
-    return Style(dates=dates.choose(options.dates), marks=chosen)
+    return Style(
+        dates=dates.choose(options.dates),
+        marks=chosen,
+        epoch_days=content.epoch_days,
+        has_serials=has_serials,
+    )
+
+
+def _refuse_undecided(dates: Evidence) -> None:
+    """Raise LoadError where the dates of the file can be read in several orders."""
+    orders = dates.undecided
+    if orders:
+        line, text = next(at for said, at in dates.first.items() if orders <= said)
+        choices = " or ".join(f"--dates {order}" for order in ORDER_NAMES if order in orders)
+        raise LoadError(
+            f"line {line}, column InvoiceDate: {text!r} can be {order_names(orders)}, and no "
+            f"row of the file decides; say {choices}"
+        )
 
 
 def _refuse_swapped(dates: Evidence, said: set[tuple[int, int]]) -> None:
@@ -142,8 +165,9 @@ def _refuse_swapped(dates: Evidence, said: set[tuple[int, int]]) -> None:
     is_swapped = any(month != day for month, day in said) and all(
         day <= MONTH_MAX for _, day in said
     )
-    if is_swapped and len(dates.counts) == 1 and EITHER not in dates.counts:
-        [(order, (line, text))] = dates.first.items()
+    if is_swapped and len(dates.counts) == 1:
+        # All texts have one order, and only one: of more, the file would not have decided.
+        [((order,), (line, text))] = dates.first.items()
         raise LoadError(
             f"line {line}, column InvoiceDate: {text!r} is a text among dates of which none has a "
             "day above 12: a spreadsheet has swapped day and month in those; export the orders "
@@ -174,4 +198,6 @@ def _form(content: Content, style: Style) -> str:
     said = [content.form]
     said += [f"dates {style.dates.value}"] * bool(style.dates.value)
     said += [f"decimal {style.marks.value}"] * bool(style.marks.value)
+    first_year = 1904 if style.epoch_days == EPOCH_1904 else 1900
+    said += [f"serial days from {first_year}"] * style.has_serials
     return ", ".join(said)

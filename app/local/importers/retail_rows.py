@@ -10,11 +10,12 @@ from typing import ClassVar
 
 import msgspec
 
-from app.local.importers.choice import EITHER, Choice
-from app.local.importers.columns import COLUMNS, CURRENCY_COLUMN
-from app.local.importers.dates import moment_ms, order_of
+from app.local.importers.choice import Choice, Said
+from app.local.importers.columns import COLUMNS, CURRENCY_COLUMN, ZONE_COLUMN
+from app.local.importers.dates import EPOCH_1900, ORDER_NAMES, moment_ms, names_zone, order_of
 from app.local.importers.numbers import (
     CURRENCY,
+    MERGED,
     POUND_NAMES,
     is_nobody,
     is_nothing,
@@ -45,8 +46,27 @@ WHOLE_AS_DECIMAL = re.compile(r"(?<=[0-9])[.,]0{1,2}$")
 """What data frames append to a number that stands beside blanks."""
 POWER_OF_TEN = re.compile(r"[0-9](?:[.,][0-9]+E[+-]?|E[+-])[0-9]+", re.IGNORECASE)
 """`8.51E+04`: what a spreadsheet leaves of a long code; all that begin alike look the same."""
-NO_NAME = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd"]|^\\.{1,2}$')
-"""What no name of the wire may hold, and quotes and lost characters, which no shop means."""
+NO_NAME = re.compile(
+    '[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffd"]'
+    "|^'|^\\.{1,2}$"
+)
+"""What no name of the wire may hold, and quotes, lost and invisible characters, which no shop
+means."""
+FORMULA = re.compile(
+    r"=.*|#+|#(?:REF|NAME|VALUE|NULL|NUM|DIV/0|SPILL|CALC|FIELD|BLOCKED)[!?]", re.DOTALL
+)
+"""A formula, an error, and a number in a column that is too narrow."""
+DATE_OR_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?|[0-9]{2}:[0-9]{2}:[0-9]{2}"
+)
+"""What a spreadsheet makes of the code `10-12`."""
+NO_NAMES = (
+    (POWER_OF_TEN.fullmatch, "is a power of ten: a spreadsheet has made a number of it"),
+    (DATE_OR_TIME.fullmatch, "is a date: a spreadsheet has made one of it"),
+    (FORMULA.fullmatch, "is a formula or an error of a spreadsheet"),
+    (NO_NAME.search, "holds a quote, a line break or another control character"),
+)
+UTC_NAMES = frozenset({"utc", "gmt", "z", "etc/utc", "utc+0", "+00:00", "+0000", "+00", "0"})
 CONTROLS = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -55,6 +75,10 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
 
     dates: Choice = Choice()
     marks: Choice = Choice()
+    epoch_days: int = EPOCH_1900
+    """1970-01-01 in the serial days of the file."""
+    has_serials: bool = False
+    """Whether some of its dates are serial days."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +125,7 @@ def parse(
     cells: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
 ) -> Row | Refuse:
     """Return the row, or its refusal with the reason."""
-    text = {name: _text(cells.get(name)) for name in (*COLUMNS, CURRENCY_COLUMN)}
+    text = {name: _text(cells.get(name)) for name in (*COLUMNS, CURRENCY_COLUMN, ZONE_COLUMN)}
     try:
         return _row(text, style, line, height)
     except Wrong as wrong:
@@ -128,6 +152,8 @@ def _row(text: dict[str, str], style: Style, line: int, height: int) -> Row:
     _check_names(text, invoice)
     if text[CURRENCY_COLUMN] and text[CURRENCY_COLUMN].casefold() not in POUND_NAMES:
         raise Wrong("the currency is not the pound", CURRENCY_COLUMN)
+    if text[ZONE_COLUMN].casefold() not in {"", *UTC_NAMES} and not names_zone(text["InvoiceDate"]):
+        raise Wrong("the time zone is not UTC; say it behind the date: 08:26:00+01:00", ZONE_COLUMN)
     quantity = _quantity(text["Quantity"], style)
     description = CONTROLS.sub(" ", text["Description"].replace("\0", ""))
     if text["StockCode"].upper().startswith("TEST"):
@@ -150,6 +176,9 @@ def _row(text: dict[str, str], style: Style, line: int, height: int) -> Row:
 
 
 def _check_names(text: dict[str, str], invoice: str) -> None:
+    for name in COLUMNS:
+        if text[name] == MERGED:
+            raise Wrong(f"{name} is merged with the cell above; write it in each row", name)
     for name in ("InvoiceNo", "StockCode", "Country", "CustomerID"):
         if not text[name] and name != "CustomerID":
             raise Wrong(f"{name} is missing")
@@ -158,10 +187,9 @@ def _check_names(text: dict[str, str], invoice: str) -> None:
     if not INVOICE.fullmatch(invoice):
         raise Wrong(f"unknown kind of invoice: {invoice[:1]}", "InvoiceNo")
     for name in ("StockCode", "Country", "CustomerID"):
-        if name != "Country" and POWER_OF_TEN.fullmatch(text[name]):
-            raise Wrong(f"{name} is a power of ten: a spreadsheet has made a number of it", name)
-        if NO_NAME.search(text[name]):
-            raise Wrong(f"{name} holds a quote, a line break or another control character", name)
+        for is_so, reason in NO_NAMES:
+            if is_so(text[name]):
+                raise Wrong(f"{name} {reason}", name)
 
 
 def _quantity(text: str, style: Style) -> int:
@@ -180,21 +208,26 @@ def _price(text: str, style: Style) -> Decimal:
     return price
 
 
+def order_names(said: Said) -> str:
+    """Return the orders that a date can have, as people say them: `day first or year first`."""
+    return " or ".join(name for order, name in ORDER_NAMES.items() if order in said)
+
+
 def _number(column: str, text: str, style: Style) -> Decimal | None:
     value = number(text, style.marks)
     if value is None and readings(text):
-        if mark_of(text) == EITHER:
+        if len(mark_of(text)) > 1:
             raise Wrong(f"{column} can hold thousands or decimals; say --decimal", column)
         raise Wrong(f"{column} has another decimal mark than the file", column)
     return value
 
 
 def _at_ms(text: str, style: Style) -> int:
-    at_ms = moment_ms(text, style.dates)
+    at_ms = moment_ms(text, style.dates, style.epoch_days)
     if at_ms is None:
         said = order_of(text)
-        if said == EITHER:
-            raise Wrong("InvoiceDate can be day first or month first; say --dates", "InvoiceDate")
+        if len(said) > 1 and style.dates.value in {"", *said}:
+            raise Wrong(f"InvoiceDate can be {order_names(said)}; say --dates", "InvoiceDate")
         if not style.dates.allows(said):
             raise Wrong("InvoiceDate contradicts the other dates of the file", "InvoiceDate")
         raise Wrong("InvoiceDate is no date", "InvoiceDate")

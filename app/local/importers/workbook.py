@@ -4,22 +4,23 @@ Every visible sheet with a header of orders is read; the rows of others are refu
 """
 
 import io
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from app.local.importers.choice import EITHER
 from app.local.importers.columns import Columns, columns_of
+from app.local.importers.dates import EPOCH_1900, EPOCH_1904
 from app.local.importers.file_content import FILE_BYTES_MAX, LoadError
-from app.local.importers.numbers import mark_of
+from app.local.importers.numbers import MERGED, mark_of
 from app.local.importers.records import HEADER_LINES_MAX, Record, lacking
+from app.local.importers.workbook_cells import CHUNK_BYTES, Book, SheetCells
 
 WORKBOOK = "xl/workbook.xml"
 OTHER_ZIPS = {
@@ -28,47 +29,58 @@ OTHER_ZIPS = {
     "Index/Document.iwa": "a Numbers document; export it as .xlsx or .csv",
 }
 """What other zip files are, by a member that they have."""
-SHEETS = "xl/worksheets/"
 CELLS_MAX = 20_000_000
 """Cells of one sheet, blank ones included: the reader makes a rectangle of them."""
-CHUNK_BYTES = 1 << 20
-REFERENCE = re.compile(rb'<c [^>]{0,200}?r="([A-Z]{1,3})([0-9]{1,7})"')
-REFERENCE_BYTES_MAX = 256
 SIGNIFICANT_DIGITS = 15
 """What Excel keeps of a number; what a float has beyond is no part of it."""
 
 Cell = str | float | bool | datetime | date | time | timedelta
+Rows = list[list[Cell]]
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of one sheet."""
 
-    rows: list[list[Cell]]
+    rows: Rows
     is_hidden: bool
 
 
 Sheets = list[Sheet]
 
 
-def read_sheets(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Sheets:
-    """Return the sheets in order; raises LoadError."""
+class Workbook(msgspec.Struct, frozen=True, kw_only=True):
+    """The sheets in order, and 1970-01-01 in the serial days of their dates."""
+
+    sheets: Sheets
+    epoch_days: int
+
+
+def read_workbook(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Workbook:
+    """Return what the workbook holds; raises LoadError."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as packed:
             _check_kind(path, set(packed.namelist()))
             _check_size(path, packed, bytes_max)
+            parts = Book()
+            parts.read(packed)
+            cells = _cells_by_sheet(path, packed, parts)
         with CalamineWorkbook.from_filelike(io.BytesIO(raw)) as book:
-            return [
+            sheets = [
                 Sheet(
-                    rows=book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False),
+                    rows=_completed(
+                        book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False),
+                        cells.get(sheet.name, SheetCells({})),
+                    ),
                     is_hidden=sheet.visible != SheetVisibleEnum.Visible,
                 )
                 for sheet in book.sheets_metadata
                 if sheet.typ == SheetTypeEnum.WorkSheet
             ]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, CalamineError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, CalamineError, ExpatError) as error:
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
+    return Workbook(sheets=sheets, epoch_days=EPOCH_1904 if parts.is_1904 else EPOCH_1900)
 
 
 def _check_kind(path: Path, members: set[str]) -> None:
@@ -86,28 +98,54 @@ def _check_size(path: Path, packed: zipfile.ZipFile, bytes_max: int) -> None:
     for member in packed.infolist():
         # The declared size would end the reading of a member that holds more.
         member.file_size = bytes_max + 1
-        width, height, end = 0, 0, b""
         with packed.open(member) as content:
             while chunk := content.read(CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:
                     raise LoadError(f"{path} unpacks to more than {bytes_max >> 20} MiB; split it")
-                if member.filename.startswith(SHEETS):
-                    for column, row in REFERENCE.findall(end + chunk):
-                        width, height = max(width, _number(column)), max(height, int(row))
-                    end = chunk[-REFERENCE_BYTES_MAX:]
-        if width * height > CELLS_MAX:
+
+
+def _cells_by_sheet(path: Path, packed: zipfile.ZipFile, book: Book) -> dict[str, SheetCells]:
+    """Return what is to be known of the cells by the name of the sheet; raises LoadError."""
+    sheets: dict[str, SheetCells] = {}
+    for member in packed.infolist():
+        name = book.sheets.get(member.filename.casefold())
+        if name is None:
+            continue
+        sheets[name] = cells = SheetCells(book.signs)
+        with packed.open(member) as content:
+            chunk = b"<"
+            while chunk:
+                chunk = content.read(CHUNK_BYTES)
+                cells.read(chunk)
+        if cells.width * cells.height > CELLS_MAX:
             raise LoadError(
-                f"{path}: a sheet of {height} rows by {width} columns has more than {CELLS_MAX} "
-                "cells; delete what lies beside the orders, or save it as .csv"
+                f"{path}: a sheet of {cells.height} rows by {cells.width} columns has more than "
+                f"{CELLS_MAX} cells; delete what lies beside the orders, or save it as .csv"
             )
+    return sheets
 
 
-def _number(column: bytes) -> int:
-    number = 0
-    for place in column:
-        number = number * 26 + place - 64
-    return number
+def _completed(rows: Rows, cells: SheetCells) -> Rows:
+    """Return the rows with what calamine does not say of their cells."""
+    for place, numbers in cells.instead.items():
+        for number in numbers:
+            rows += ([] for _ in range(number + 1 - len(rows)))
+            row = rows[number]
+            row += [""] * (place.column + 1 - len(row))
+            row[place.column] = place.text
+    for place, numbers in cells.beside.items():
+        for number in numbers:
+            row = rows[number] if number < len(rows) else []
+            if place.column < len(row) and isinstance(row[place.column], float):
+                row[place.column] = f"{text_of(row[place.column])} {place.text}"
+    width = max(map(len, rows), default=0)
+    for count, (number, column) in enumerate(cells.covered(len(rows), width)):
+        if count == CELLS_MAX:
+            raise LoadError(f"a sheet has more than {CELLS_MAX} merged cells; save it as .csv")
+        rows[number] += [""] * (column + 1 - len(rows[number]))
+        rows[number][column] = MERGED
+    return rows
 
 
 def layout_of(sheets: Sheets, renamed: Mapping[str, str]) -> Columns:
@@ -153,13 +191,22 @@ def text_of(cell: Cell) -> str:
     match cell:
         case datetime() | date() | time():
             return cell.isoformat(" ") if isinstance(cell, datetime) else cell.isoformat()
-        case bool() | timedelta():
+        case bool():
+            # No name and no number: as the formula that it is.
+            return f"={str(cell).upper()}()"
+        case timedelta():
             return str(cell)
         case float():
-            if cell.is_integer():
-                return str(int(cell))
-            number = f"{Decimal(f'{cell:.{SIGNIFICANT_DIGITS}g}'):f}"
-            # `1.2340` has one reading, and `1.234` two: a number is not written with groups.
-            return f"{number}0" if mark_of(number) == EITHER else number
+            return _number_text(cell)
         case _:
             return str(cell)
+
+
+def _number_text(number: float) -> str:
+    if abs(number) >= 10**SIGNIFICANT_DIGITS:
+        return f"{number:.{SIGNIFICANT_DIGITS - 1}E}"
+    if number.is_integer():
+        return str(int(number))
+    text = f"{Decimal(f'{number:.{SIGNIFICANT_DIGITS}g}'):f}"
+    # `1.2340` has one reading, and `1.234` two: a number is not written with groups.
+    return f"{text}0" if len(mark_of(text)) > 1 else text
