@@ -26,7 +26,7 @@ UNCALCULATED = "=?"
 """What stands for a formula without a result; an error is `=#REF!`. Neither is a name or a number.
 """
 ERROR_CHARS_MAX = 20
-FORMAT_SIGN = re.compile(r"\[\$([^\]-]*)(?:-[0-9A-Fa-f]*)?\]")
+FORMAT_SIGN = re.compile(r"\[\$([^\[\]-]*)(?:-[0-9A-Fa-f]*)?\]")
 """A currency in a format of numbers, `[$€-407]`, or a language, `[$-409]`."""
 FORMAT_CODE = re.compile(r"[A-Z]{3}")
 PERCENT_FORMATS = frozenset({9, 10})
