@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,8 @@ FILES = int(os.environ.get("MUTATED_FILES", "150"))
 HEADER = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
           "CustomerID", "Country")  # fmt: skip
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "windows-1252")
-FORMATS = {
+Order = Literal["iso", "dmy", "mdy", "ymd"]
+FORMATS: dict[Order, tuple[str, ...]] = {
     "iso": ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d %H:%M", "%Y-%m-%d"),
     "dmy": ("%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%y %H:%M", "%d/%m/%Y %I:%M %p"),
     "mdy": ("%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p"),
@@ -55,7 +56,7 @@ class Dialect(NamedTuple):
     encoding: str
     separator: str
     end: str
-    order: str
+    order: Order
     date: str
     comma: bool
 
