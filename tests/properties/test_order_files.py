@@ -35,7 +35,7 @@ FORMATS: dict[Order, tuple[str, ...]] = {
     "iso": ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d %H:%M", "%Y-%m-%d"),
     "dmy": ("%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%y %H:%M", "%d/%m/%Y %I:%M %p"),
     "mdy": ("%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p"),
-    "ymd": ("%y-%m-%d %H:%M", "%y/%m/%d %H:%M:%S", "%y.%m.%d", "%y-%m-%dT%H:%M:%S"),
+    "ymd": ("%y-%m-%d %H:%M", "%y-%m-%d %H:%M:%S", "%y-%m-%d", "%y-%m-%dT%H:%M:%S"),
 }
 SHORT = {"dmy": "%d{0}%m{0}%y", "iso": "%d{0}%m{0}%y", "mdy": "%m{0}%d{0}%y", "ymd": "%y{0}%m{0}%d"}
 ALL_FORMATS = tuple(

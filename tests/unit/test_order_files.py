@@ -640,8 +640,10 @@ AMBIGUOUS = "InvoiceDate can be day first or month first; say --dates"
         pytest.param(["10/12/1"], FileOptions(), {}, id="no year has one digit"),
         pytest.param(["12/31/10", "10/12/01"], FileOptions(), {}, id="the month first, by one row"),
         pytest.param(
-            ["13/12/10", "1/12/10"], FileOptions(), {}, id="the day first: a year has two"
+            ["13/12/10", "10/12/10"], FileOptions(), {}, id="no year is first but with hyphens"
         ),
+        pytest.param(["13-12-10", "1-12-10"], FileOptions(), {}, id="no year has one digit here"),
+        pytest.param(["10/12/31", "99/12/31"], YEAR_FIRST, {}, id="the year first, as was said"),
         pytest.param(["10-12-31", "10.12.1"], YEAR_FIRST, {}, id="the year first, as said"),
         pytest.param(
             ["10-12-31", "13/12/2010"], YEAR_FIRST, {(3,): CONTRADICTS}, id="no year is first"
@@ -671,8 +673,8 @@ def test_the_order_of_dates_is_never_guessed(
         (["10-12-01"], f"'10-12-01 08:26' can be {ANY_FIRST}", "dmy or --dates mdy or --dates ymd"),
         (["13-12-10"], "'13-12-10 08:26' can be day first or year first", "dmy or --dates ymd"),
         (
-            ["12/12/10", "13-12-10", "01/12/10"],
-            "'12/12/10 08:26' can be day first or year first",
+            ["12/12/10", "13-12-10", "01-12-10"],
+            "'13-12-10 08:26' can be day first or year first",
             "dmy or --dates ymd",
         ),
         (["2/1/2010"], "'2/1/2010 08:26' can be day first or month first", "dmy or --dates mdy"),
@@ -686,7 +688,7 @@ def test_the_order_of_dates_is_never_guessed(
 def test_the_orders_that_dates_can_have_are_offered(
     dates: list[str], said: str, choices: str, tmp_path: Path
 ) -> None:
-    """All of them, and no other: with a year of two digits, it may be the year that is first."""
+    """All of them, and no other: a year of two digits may be first with hyphens."""
     path = write(tmp_path, text(*(SLASHED.format(each) for each in dates)))
 
     with pytest.raises(LoadError, match=f"{said}, .*; say --dates {choices}$"):

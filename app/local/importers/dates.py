@@ -1,11 +1,12 @@
 """Dates as people write them, in UTC unless they name a zone; which part is first is chosen.
 
-`01/12/2010` has two readings, `13/12/2010` one. With a year of two digits, `13/12/10` has two and
-`10/12/01` three: it may be the year that is first. Years of two digits are those of POSIX: 69 to
-99 lie in the last century.
+`01/12/2010` has two readings, `13/12/2010` and `13/12/10` one. `13-12-10` has two and `10-12-01`
+three: behind a hyphen, as in the ISO 8601 of 1988, a year of two digits may be first. Such years
+are those of POSIX: 69 to 99 lie in the last century.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -55,7 +56,19 @@ def order_of(text: str) -> Said:
     if _ORDERED.fullmatch(text) is None:
         return frozenset()
     read = {order: _read(text, order, EPOCH_1900) for order in ORDER_NAMES}
-    moments = {order: at_ms for order, at_ms in read.items() if at_ms is not None}
+    return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
+
+
+def evidence_of(text: str) -> Said:
+    """Return the orders that `text` speaks for: the year first only with hyphens, or alone."""
+    said = order_of(text)
+    if "-" in text or len(said) == 1:
+        return said
+    read = {order: _read(text, order, EPOCH_1900) for order in said - {YEAR_FIRST}}
+    return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
+
+
+def _differing(moments: Mapping[str, int]) -> Said:
     differs = len(moments) == 1 or len(set(moments.values())) > 1
     return frozenset(moments) if differs else frozenset()
 

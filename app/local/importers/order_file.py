@@ -20,9 +20,9 @@ from app.local.importers.dates import (
     EPOCH_1900,
     EPOCH_1904,
     ORDER_NAMES,
+    evidence_of,
     is_serial,
     month_and_day,
-    order_of,
 )
 from app.local.importers.file_content import ZIP, LoadError, read_bytes
 from app.local.importers.numbers import POINT, mark_of
@@ -122,7 +122,7 @@ def _style(content: Content, options: FileOptions) -> Style:
         if record.kind != "row" or record.fault:
             continue
         text = clean(record.cells[columns.at["InvoiceDate"]])
-        dates.add(order_of(text), record.line, text)
+        dates.add(evidence_of(text), record.line, text)
         has_serials = has_serials or is_serial(text)
         if content.marks and (parts := month_and_day(text)):
             said.add(parts)
