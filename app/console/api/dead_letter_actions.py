@@ -68,18 +68,23 @@ class RedriveAsked(ChoiceAsked, kw_only=True, forbid_unknown_fields=True):
     dead_letters: Annotated[int, Meta(ge=1)]
 
 
-class CheckAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a check, which returns the result of an edit, and sends nothing."""
+class EditFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dead letter and what would be sent in its place."""
 
     place: Annotated[str, Meta(max_length=300)]
     body: Annotated[str, Meta(max_length=OPEN_BODY_BYTES_MAX)]
     headers: dict[str, str] = {}
-    reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
     force: bool = False
 
 
-class EditAsked(CheckAsked, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an edit: the same, with a reason."""
+class CheckAsked(EditFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a check, which returns the result of an edit, and sends nothing."""
+
+    reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
+
+
+class EditAsked(EditFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of an edit."""
 
     reason: Why
 
