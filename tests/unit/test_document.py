@@ -119,3 +119,16 @@ def test_a_webhook_says_where_its_signature_is() -> None:
         "/webhooks/carrier": [("X-Carrier-Signature", "header", True)],
         "/webhooks/provider": [("Stripe-Signature", "header", True)],
     } == found
+
+
+async def test_a_filter_that_says_nothing_is_described(seeded: Seeded) -> None:
+    """A form sends it so, and everything is listed."""
+    asked = DOCUMENT["paths"]["/dead-letters/list"]["get"]["parameters"]
+    states = next(each["schema"]["enum"] for each in asked if each["name"] == "state")
+    found = {
+        each: (await seeded.site.client.get(f"/dead-letters/list?state={each}")).status
+        for each in (*states, "none-such")
+    }
+
+    assert {**dict.fromkeys(states, 200), "none-such": 400} == found
+    assert "" in states

@@ -56,7 +56,7 @@ OF_ROUTES: dict[str, Schema] = {
     "/fraud/trial from": MOMENT,
     "/fraud/cases limit": _whole(1, 100),
     "/fraud/cases state": _one_of("open", "closed", "all"),
-    "/dead-letters/list state": _one_of(*STATES),
+    "/dead-letters/list state": _one_of("", *STATES),
     "/topics/{name}/records limit": _whole(1, 500),
     "/topics/{name}/find limit": _whole(1, 10_000),
     "/topics/{name}/export limit": _whole(1, 10_000),
