@@ -8,6 +8,7 @@ from msgspec import Meta
 from workflows.order.messages import Charge
 from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.currencies import EXPONENTS
 from workflows.shared.limits import (
     LINES_MAX,
     Currency,
@@ -19,6 +20,7 @@ from workflows.shared.limits import (
     Text,
 )
 from workflows.shared.personal import Personal
+from workflows.shared.provider_currencies import CURRENCIES
 
 ORDERED_AT = (
     "When the customer ordered, in ms since 1970. It counts for clients with the scope "
@@ -27,6 +29,8 @@ ORDERED_AT = (
 )
 
 
+SOLD_IN = sorted(EXPONENTS.keys() & CURRENCIES)
+"""Currencies of today that the payment provider takes as well."""
 DISCOUNT = "orders:discount"
 """The scope of clients who may charge less than goods cost, or nothing for a line."""
 COUNTRY = (
@@ -50,6 +54,9 @@ NO_AMOUNT = (
     "Send sku and quantity alone."
 )
 
+NotTaken = Annotated[object, Meta(description=NO_AMOUNT, extra_json_schema={"not": {}})]
+"""Versions before took it; an unknown field would be refused without a reason."""
+
 
 class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Goods wanted: a price for each unit, or an amount for the whole line."""
@@ -64,8 +71,10 @@ class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /orders`."""
 
-    country: Annotated[Name, Meta(description=COUNTRY)]
-    currency: Currency
+    country: Annotated[
+        Name, Meta(description=COUNTRY, extra_json_schema={"examples": ["GB", "FRA", "Germany"]})
+    ]
+    currency: Annotated[Currency, Meta(extra_json_schema={"enum": SOLD_IN})]
     lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
     payment_method: Personal[Name]
     charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
@@ -90,7 +99,7 @@ class ReturnLineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sku: Name
     quantity: Quantity
     line: Annotated[int, Meta(ge=1, le=LINES_MAX, description=LINE)] | None = None
-    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
+    amount_minor: NotTaken = msgspec.UNSET
 
 
 class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +108,7 @@ class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     return_id: Name
     lines: Annotated[tuple[ReturnLineAsked, ...], Meta(min_length=1, max_length=LINES_MAX)]
     reason: Text = ""
-    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
+    amount_minor: NotTaken = msgspec.UNSET
 
 
 def discounts(asked: OrderAsked) -> dict[str, str]:

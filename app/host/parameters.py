@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from workflows.shared.errors import ErrorKind, PayflowError
+from workflows.shared.limits import NAME_PATTERN
 
 NAME_CHARS_MAX = 200
 """Of an id in a path, and of an idempotency key."""
@@ -27,6 +28,7 @@ Shape = TypeVar("Shape")
 
 _PATTERN = re.compile(r"matching regex '.*'", re.DOTALL)
 """How msgspec says which texts a field takes: in a regular expression, which is for programs."""
+_NAME = re.compile(NAME_PATTERN)
 _FIELD = re.compile(r"(?:unknown|required) field `([^`]*)`")
 AS_DESCRIBED = "of the form that /openapi.json describes"
 
@@ -57,6 +59,11 @@ def whole_number(said: str, least: int, most: int) -> int | None:
 def is_text(value: str) -> bool:
     """Return whether `value` can be encoded as UTF-8: without lone surrogates."""
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def is_name(value: str) -> bool:
+    """Return whether a message takes `value` as an id too, but for its length: keys join ids."""
+    return len(value) <= NAME_CHARS_MAX and bool(_NAME.search(value))
 
 
 # --- the query ------------------------------------------------------------------
@@ -128,8 +135,8 @@ def path_text(request: web.Request, name: str) -> str:
 
 def path_name(request: web.Request, name: str) -> str:
     """Return the part `name` of the path, an id. Raises BadParameter."""
-    said = request.match_info[name]
-    if len(said) > NAME_CHARS_MAX or not said.isprintable():
+    said = path_text(request, name)
+    if not is_name(said):
         raise BadParameter(f"{name} is no id", name)
     return said
 
@@ -179,9 +186,9 @@ def idempotency_key(request: web.Request) -> str:
     if not key:
         detail = f"header {name} is missing: choose one for each order, repeat it on retry"
         raise BadParameter(detail, name)
-    if len(key) > NAME_CHARS_MAX or not key.isprintable():
+    if not is_name(key):
         raise BadParameter(
-            f"header {name} must be 1 to {NAME_CHARS_MAX} printable characters", name
+            f"header {name} must be 1 to {NAME_CHARS_MAX} characters, none of control", name
         )
     return key
 

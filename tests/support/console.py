@@ -115,7 +115,7 @@ async def directory_of(
         service=service,
         url=str(server.make_url("")).rstrip("/"),
         pid=1,
-        at_ms=time.time_ns() // 1_000_000 + 60_000,
+        at_ms=time.time_ns() // 1_000_000 + 3_600_000,
         ready=True,
         partitions=queries.partitions(),
     )

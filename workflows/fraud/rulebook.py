@@ -35,7 +35,7 @@ State = Literal["draft", "shadow", "active", "paused"]
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule as people write it. `weight` is how strongly a hit speaks for fraud, 0 to 1."""
 
-    rule_id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+    rule_id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$(?!\n)")]
     version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     state: State
     outcome: Outcome

@@ -9,7 +9,8 @@ from msgspec import Meta
 _NAME = r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 _END = r"$(?!\n)"
 NAME_CHARS_MAX = 128
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, pattern=f"^{_NAME}{_END}")]
+NAME_PATTERN = f"^{_NAME}{_END}"
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, pattern=NAME_PATTERN)]
 """An id, a code, a SKU: 1 to 128 characters that can be seen."""
 NameIfAny = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=f"^({_NAME})?{_END}")]
 """A name, or nothing."""

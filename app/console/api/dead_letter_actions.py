@@ -18,7 +18,13 @@ from app.console.api.dead_letters import (
     dead_letter_of,
     place_of,
 )
-from app.console.api.operator_actions import RATES, WHY_MAX, operator_messages, reason_of
+from app.console.api.operator_actions import (
+    RATES,
+    WHY_MAX,
+    Why,
+    operator_messages,
+    reason_of,
+)
 from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id
@@ -35,8 +41,6 @@ from app.wire.personal import masked_detail, masked_text
 
 SHOWN_BYTES_MAX = 100_000
 """Of a body in clear."""
-
-Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
 
 class ChoiceAsked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -64,14 +68,25 @@ class RedriveAsked(ChoiceAsked, kw_only=True, forbid_unknown_fields=True):
     dead_letters: Annotated[int, Meta(ge=1)]
 
 
-class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an edit; `check` returns the result of an edit, and sends nothing."""
+class EditFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dead letter and what would be sent in its place."""
 
     place: Annotated[str, Meta(max_length=300)]
     body: Annotated[str, Meta(max_length=OPEN_BODY_BYTES_MAX)]
     headers: dict[str, str] = {}
-    reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
     force: bool = False
+
+
+class CheckAsked(EditFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a check, which returns the result of an edit, and sends nothing."""
+
+    reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
+
+
+class EditAsked(EditFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of an edit."""
+
+    reason: Why
 
 
 class EditCheck(TypedDict):
@@ -117,7 +132,7 @@ async def redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
 
 async def check(request: web.Request) -> JsonResponse[EditCheck]:
     """Return what an edit would send: the difference, and whether it would fail again."""
-    asked = await read_body(request, EditAsked)
+    asked = await read_body(request, CheckAsked)
     dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
     try:
         body = restored(dead_letter.record.value, asked.body, dead_letter.type)
@@ -138,8 +153,6 @@ async def check(request: web.Request) -> JsonResponse[EditCheck]:
 async def edit(request: web.Request) -> JsonResponse[EditDone]:
     """Redrive one dead letter with other bytes, as another event."""
     asked = await read_body(request, EditAsked)
-    if not asked.reason.strip():
-        raise Problem(400, "Bad Request", "say why", field="reason")
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letter = dead_letter_of(known, asked.place)
     try:

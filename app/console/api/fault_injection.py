@@ -20,7 +20,7 @@ from app.config import Config
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import audited
 from app.console.api.context import CONTEXT, unavailable
-from app.console.api.operator_actions import WHY_MAX
+from app.console.api.operator_actions import Why
 from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.host.parameters import path_name
 from app.local import fault_switches
@@ -46,7 +46,6 @@ NO_FAULT = frozenset(
 """Fields of a fault that are not rates."""
 MINUTES = 10
 
-Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 log = structlog.get_logger(__name__)
 
 

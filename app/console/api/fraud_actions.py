@@ -43,6 +43,11 @@ OF_ORDER = "@"
 
 Version = Annotated[int, Meta(ge=0, le=1_000_000)]
 Listed = Annotated[str, Meta(min_length=1, max_length=128)]
+_BEGINNINGS = f"^({'|'.join(KINDS)}):."
+Entity = Annotated[
+    str, Meta(min_length=3, max_length=140, extra_json_schema={"pattern": _BEGINNINGS})
+]
+"""`card:c1`: the handler says which kinds there are, a pattern alone would not."""
 Listing = Annotated[tuple[Listed, ...], Meta(max_length=1_000)]
 
 
@@ -71,7 +76,7 @@ class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SnoozeAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of a snooze: an entity, `kind:id` or `kind:@order`. 0 hours wake the rule again."""
 
-    entity: Personal[Annotated[str, Meta(min_length=3, max_length=140)]]
+    entity: Personal[Entity]
     hours: Annotated[float, Meta(ge=0, le=HOURS_MAX)]
     reason: Why
 
@@ -79,7 +84,7 @@ class SnoozeAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ListAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of a change of a list: ids, `@order`, or, of what it holds, the tags shown."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$(?!\n)")]
     add: Listing = ()
     remove: Listing = ()
     reason: Why

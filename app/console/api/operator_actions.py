@@ -40,7 +40,8 @@ ORDERS_MAX = 10_000
 """Orders whose refunds this process remembers."""
 WHY_MAX, ABOUT_CHARS_MAX = TEXT_CHARS_MAX, 140
 
-Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
+Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX, pattern=r"\S")]
+"""For whoever reads the audit: spaces are no reason."""
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 Amount = Annotated[int, Meta(ge=1, le=MINOR_MAX)]
 
@@ -225,7 +226,7 @@ class Revealed(TypedDict):
 def reason_of(request: web.Request) -> str:
     """Return why somebody wants to see personal data. Raises Problem 400."""
     why = text_of(request, "why")
-    if not 1 <= len(why) <= WHY_MAX:
+    if not (why.strip() and len(why) <= WHY_MAX):
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")
     return why

@@ -3,11 +3,13 @@
 The handlers check them; a test compares the two.
 """
 
+from app.console.api.transaction_search import QUERY_CHARS_MAX
+from app.gateways.signature import HEADER_CHARS_MAX
 from app.host.parameters import DIGITS_MAX, NAME_CHARS_MAX
 from app.operations.dead_letters.status import STATES
 from app.operations.search.expression import CHARS_MAX as EXPRESSION_CHARS_MAX
 from app.worker.http import LIMIT_MAX
-from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.limits import NAME_PATTERN, TEXT_CHARS_MAX
 
 Schema = dict[str, object]
 
@@ -24,7 +26,10 @@ def _one_of(*names: str) -> Schema:
     return {"type": "string", "enum": list(names)}
 
 
-ID = _text(NAME_CHARS_MAX, 1)
+ID = {**_text(NAME_CHARS_MAX, 1), "pattern": NAME_PATTERN}
+MOMENT: Schema = {"type": "string", "anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
+"""A form that is sent as it is says nothing of a time."""
+SIGNATURE = _text(HEADER_CHARS_MAX, 1)
 NUMBER = _whole(0, 10**DIGITS_MAX - 1)
 SCHEMAS: dict[str, Schema] = {
     "Idempotency-Key": ID,
@@ -39,20 +44,24 @@ SCHEMAS: dict[str, Schema] = {
     "older": _whole(0, 20),
     "partition": _whole(0, 999_999),
     "skip": _whole(0, 1_000_000),
-    "why": _text(TEXT_CHARS_MAX, 1),
+    "why": {**_text(TEXT_CHARS_MAX, 1), "pattern": r"\S"},
 }
-"""By name; of one route alone, by its path and its name. All others are texts."""
+"""By name; of one route alone, by its path and its name. All other headers sign a webhook, all
+other parameters are texts."""
 OF_ROUTES: dict[str, Schema] = {
     "/tables/{name} limit": _whole(1, LIMIT_MAX),
     "/inbox limit": _whole(1, 200),
+    "/transactions q": {**_text(QUERY_CHARS_MAX), "pattern": f"{NAME_PATTERN}|^$"},
+    "/fraud/backtest from": MOMENT,
+    "/fraud/trial from": MOMENT,
     "/fraud/cases limit": _whole(1, 100),
     "/fraud/cases state": _one_of("open", "closed", "all"),
-    "/dead-letters/list state": _one_of(*STATES),
+    "/dead-letters/list state": _one_of("", *STATES),
     "/topics/{name}/records limit": _whole(1, 500),
     "/topics/{name}/find limit": _whole(1, 10_000),
     "/topics/{name}/export limit": _whole(1, 10_000),
 }
-REQUIRED = frozenset({"Idempotency-Key", "why"})
+REQUIRED = frozenset({"why"})
 REPEATED = frozenset({"q"})
 """Which may stand several times in a query."""
 
@@ -62,8 +71,9 @@ def parameter_of(path: str, name: str, place: str = "") -> dict[str, object]:
     # Names of headers begin with a capital.
     place = place or ("header" if name[0].isupper() else "query")
     schema = OF_ROUTES.get(f"{path} {name}") or SCHEMAS.get(name)
-    schema = schema or (ID if place == "path" else {"type": "string"})
+    others: dict[str, Schema] = {"path": ID, "header": SIGNATURE}
+    schema = schema or others.get(place) or {"type": "string"}
     if name in REPEATED and path.startswith("/topics/"):
         schema = {"type": "array", "items": schema}
-    required = place == "path" or name in REQUIRED
+    required = place in others or name in REQUIRED
     return {"name": name, "in": place, "required": required, "schema": schema}

@@ -84,8 +84,8 @@ def post(  # noqa: PLR0913  a route has these facts
     )
 
 
-def webhook(path: str, handler: Handler, summary: str) -> Route:
-    """Return a route that an external system calls, with a signature."""
+def webhook(path: str, handler: Handler, summary: str, signature: str) -> Route:
+    """Return a route that an external system calls, with a header `signature`."""
     return Route(
         method="POST",
         path=path,
@@ -94,5 +94,6 @@ def webhook(path: str, handler: Handler, summary: str) -> Route:
         role=None,
         summary=summary,
         body=dict[str, object],
+        parameters=(signature,),
         answers=(200, 400, 404, 413, 415, 422, 503),
     )

@@ -83,7 +83,7 @@ def of_others() -> Iterator[Route]:
             shape=command.shape,
         )
     for each in load_entrypoints().webhooks:
-        yield webhook(each.path, partial(commands.webhook, each), each.summary)
+        yield webhook(each.path, partial(commands.webhook, each), each.summary, each.header)
 
 
 ROUTES = (
@@ -139,7 +139,7 @@ ROUTES = (
         "/operators/dead-letters/check",
         dead_letter_actions.check,
         "Try an edit",
-        dead_letter_actions.EditAsked,
+        dead_letter_actions.CheckAsked,
         200,
     ),
     action(

@@ -19,7 +19,7 @@ from app.console.api.searches import PAGE_BYTES_MAX, answering, search_process, 
 from app.console.api.table_rows import TableRow
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
-from app.host.parameters import BadParameter, one_of, text_of, whole_number
+from app.host.parameters import BadParameter, is_name, one_of, text_of, whole_number
 from app.kafka.reader import places_of, reader
 from app.operations.search.amount import NoAmount, amount_of, is_number
 from app.operations.search.query import parse
@@ -85,7 +85,7 @@ async def search(request: web.Request) -> SearchPage:
     text = text_of(request, "q").strip()
     status = one_of(request, "status", (*statuses(), *presets()))
     if text:
-        if len(text) > QUERY_CHARS_MAX or not text.isprintable():
+        if len(text) > QUERY_CHARS_MAX or not is_name(text):
             raise Problem(400, "Bad Request", "this is no id", field="q")
         ids, said = await ids_holding(request, text)
         return {"ids": ids, "orders": [], "said": said, "next": None}
