@@ -6,6 +6,7 @@ from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.dispute import Disputes
 from workflows.payment.refund_state import Refunds
+from workflows.shared.personal import NamesPeople
 
 
 class TakenDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +14,7 @@ class TakenDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     round: int | None = None
     decision: str
-    reference: str = ""
+    reference: NamesPeople[str] = ""
     decided_by: str = ""
 
 

@@ -61,8 +61,8 @@ def order_of(text: str) -> Said:
 
 def evidence_of(text: str) -> Said:
     """Return the orders that `text` speaks for: the year first only with hyphens, or alone."""
-    said = order_of(text)
-    if "-" in text or len(said) == 1:
+    said, parts = order_of(text), _ORDERED.fullmatch(text)
+    if len(said) <= 1 or parts is None or parts["mark"] == "-":
         return said
     read = {order: _read(text, order, EPOCH_1900) for order in said - {YEAR_FIRST}}
     return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
