@@ -57,11 +57,13 @@ chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, 
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SECONDS),--hostile-seconds $(SECONDS)) --report chaos.json
 
-unit: export SEEDS ?= 500
+# One more than cores: some tests wait for processes and for time-outs that are what they test.
+WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+unit: export SEEDS ?= 300
 unit: export KILLS ?= 1
 unit: export MUTATED_FILES ?= 50
 unit: setup  ## The tests that need neither broker nor browser, on every core; fewer seeds and examples than `make test`.
-	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal --hypothesis-profile unit
+	@$(BIN)/pytest -m "not broker and not browser" -n $(WORKERS) --dist worksteal --hypothesis-profile unit
 
 test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/python3.14".
 	@PYTHONS="$(PYTHONS)" deploy/test-pythons
