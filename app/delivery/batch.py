@@ -3,18 +3,18 @@
 It only reads rows and the clock; `app.delivery.processor` stores and produces.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from app.delivery import row
-from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
+from app.delivery.agent import Agent, counts, is_projection, topic_received_on
 from app.delivery.dead_letters import stack_fingerprint, to_dead, to_retry
+from app.delivery.outbox import outgoing_of
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, personal
-from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
+from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record, due_ms, header
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
@@ -70,7 +70,7 @@ class Batch:
                 pending.append(outbox_entry)
         for outbox_entry in pending:
             messages = [codecs.decode_emitted(body) for body in outbox_entry.bodies]
-            self.after += self._outgoing_of(outbox_entry, messages)
+            self.after += outgoing_of(self.agent, outbox_entry, messages)
         loaded = msgspec.structs.replace(loaded, outbox=tuple(pending))
         if pending:
             self.rows[at] = loaded
@@ -164,7 +164,7 @@ class Batch:
         """
         if outbox_entry is not None:
             outgoing = self.after if self.agent.table is not None else self.before
-            outgoing += self._outgoing_of(outbox_entry, messages)
+            outgoing += outgoing_of(self.agent, outbox_entry, messages)
 
     def roll_up(self) -> None:
         """Produce the new state of every counting row that this batch has touched, once each."""
@@ -185,7 +185,7 @@ class Batch:
                 correlation_id=name,
                 bodies=(msgspec.Raw(codecs.encode(message)),),
             )
-            self.after += self._outgoing_of(outbox_entry, (message,))
+            self.after += outgoing_of(self.agent, outbox_entry, (message,))
 
     def dead_letter(
         self, record: Record, cause: str, detail: str, error: BaseException | None
@@ -238,47 +238,6 @@ class Batch:
         """Try the event no more; `outbox_entry` says so to others."""
         after = row.give_up(self.rows[at], envelope.id)
         self.rows[at] = row.await_production(after, outbox_entry)
-
-    def _outgoing_of(
-        self, outbox_entry: OutboxEntry, messages: Sequence[Message]
-    ) -> list[Outgoing]:
-        """Return `outbox_entry` as records: the same each time it is produced."""
-        records: list[Outgoing] = []
-        cause = _identity(self.agent, outbox_entry)
-        for ordinal, (message, body) in enumerate(zip(messages, outbox_entry.bodies, strict=True)):
-            event_id = derive_id(cause, self.agent.name, ordinal)
-            topic = topic_of(message)
-            key = topic.key(message)
-            emitted = Envelope(
-                id=event_id,
-                type=type_name(type(message)),
-                source=f"/payflow/{self.agent.service}",
-                time_ms=outbox_entry.at_ms,
-                subject=key,
-                correlation_id=outbox_entry.correlation_id,
-                causation_id=outbox_entry.cause,
-                traceparent=child_traceparent(outbox_entry.traceparent, event_id),
-                baggage=outbox_entry.baggage,
-                received_ms=outbox_entry.received_ms,
-            )
-            headers = to_headers(emitted)
-            value = bytes(body)
-            records.append(
-                Outgoing(topic=topic.name, key=key.encode(), value=value, headers=headers)
-            )
-        return records
-
-
-def _identity(agent: Agent, outbox_entry: OutboxEntry) -> str:
-    """Return what the ids of the messages of `outbox_entry` are derived from.
-
-    Asked again after a crash, an external system may answer otherwise. Another answer is another
-    event, so its id depends on the body.
-    """
-    if not is_caller(agent):
-        return outbox_entry.cause
-    content = hashlib.sha256(b"\0".join(bytes(body) for body in outbox_entry.bodies))
-    return derive_id(outbox_entry.cause, content.hexdigest())
 
 
 def _travelling(envelope: Envelope, context: row.Context) -> Envelope:

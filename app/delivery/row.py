@@ -257,6 +257,15 @@ def highest_applied(bodies: Iterable[bytes], source: str) -> int:
     return max(offsets, default=-1)
 
 
+def outbox_of(body: bytes) -> tuple[OutboxEntry, ...]:
+    """Return the outbox of a stored row; none of what is no row."""
+    try:
+        return _decode_outbox(body).outbox
+    except msgspec.DecodeError:
+        # An event for its key is dead-lettered when it comes, and says why.
+        return ()
+
+
 def digest_of(event_id: str) -> str:
     """Return what a row that counts remembers of `event_id`."""
     return b64encode(blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()).decode()
@@ -268,7 +277,14 @@ class _Offsets(msgspec.Struct):
     applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict[str, int])
 
 
+class _Outbox(msgspec.Struct):
+    """Of a stored row, the outbox alone."""
+
+    outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
+
+
 _decode_offsets = msgspec.json.Decoder(_Offsets).decode
+_decode_outbox = msgspec.json.Decoder(_Outbox).decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 

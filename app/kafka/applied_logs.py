@@ -16,6 +16,8 @@ class AppliedLog(msgspec.Struct, frozen=True, kw_only=True):
     epoch do not count."""
     adopted: bool = msgspec.field(name="a", default=False)
     """On a commit: the rows need not know this log, they are to take it."""
+    produced: int | None = msgspec.field(name="p", default=None)
+    """On a commit that is adopted: the offset before which all was produced in the log before."""
     joined: bool = msgspec.field(name="j", default=False)
     """On a commit: the service had never run before. Others of its workers may say it by that."""
 

@@ -27,6 +27,7 @@ from app.wire.records import Record, source_name
 from app.wire.topics import partitions_of, topic_name
 from app.worker.changelog_files import check_files, put_rows, refill
 from app.worker.first_start import has_service_run, report_start
+from app.worker.left_behind import produce_left_behind
 from app.worker.log_identity import (
     LogRefused,
     Position,
@@ -152,6 +153,7 @@ class LogCheck:
         has_run = await self._has_run(app.owned_topics, places, facts, before.values())
         positions = self._judge(places, facts, before, has_run=has_run)
         refills = self._refills(facts, before, changelogs)
+        await produce_left_behind(app, self._readers, places, facts, self.config)
         self.positions |= positions
         unsaid = {
             (place.topic, place.partition): at.offset

@@ -7,6 +7,7 @@ import pytest
 
 from app.delivery import row
 from app.delivery.dead_letters import to_retry
+from app.delivery.outbox import Adopted, left_behind
 from app.delivery.processor import run_batch
 from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
 from app.wire import codecs
@@ -265,6 +266,20 @@ async def test_in_an_adopted_log_what_is_new_is_applied_and_the_outbox_produced_
     await run_batch(ANSWERS, runtime, [cancel(3, event_id="last", epoch=7)])
     assert 4 == len(runtime.emitted)
     assert {"orders/0~7": 3} == tally(runtime).applied_offsets
+
+
+async def test_what_adopting_a_log_passes_by_is_produced_as_it_would_have_been() -> None:
+    """Of the log before alone, from the offset on that was committed there, with the same ids."""
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(9)])
+    rows = [b"no row", *runtime.rows.values()]
+
+    def left(produced: int, epoch: int = 7, topic: str = "orders") -> list[Outgoing]:
+        adopted = {(topic, 0): Adopted(epoch=epoch, produced=produced)}
+        return left_behind(ANSWERS, rows, adopted)
+
+    assert runtime.emitted == left(9) == left(0)
+    assert [[], [], []] == [left(10), left(9, epoch=0), left(9, topic="payments")]
 
 
 async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:

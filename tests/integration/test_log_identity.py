@@ -208,6 +208,32 @@ async def test_a_cluster_with_other_offsets_goes_on_where_the_operator_says(site
     assert received_of(EVENTS + RETURNS + 4) == site.received(), "the changelog was filled"
 
 
+async def test_what_was_stored_and_not_produced_is_produced_by_the_start_that_adopts(
+    site: Site,
+) -> None:
+    """Its event is deleted before it is read again, and no other event comes."""
+    await publish(site.config, [""] * EVENTS, keys=KEYS)
+    await site.work(EVENTS)
+    await publish(site.config, [""], first=EVENTS, keys=KEYS)
+    crashed = start(site.config, site.program, site.log, crash_at="stored:1")
+    assert await asyncio.to_thread(crashed.wait, 60)
+    async with admin_client(site.config) as admin:
+        await delete_before(admin, await site.ends())
+    assert "were deleted before they were read" in await site.refused()
+    assert EVENTS == len(set(await emitted_ids(site.config)))
+
+    await site.adopt("beginning")
+    worker = site.start()
+
+    async def produced() -> bool:
+        return EVENTS + 1 == len(set(await emitted_ids(site.config)))
+
+    await until(produced, f"the last is produced; {site.last_line()}")
+    worker.terminate()
+    assert 0 == await asyncio.to_thread(worker.wait, 30), site.last_line()
+    assert received_of(EVENTS + 1) == site.received()
+
+
 async def test_what_was_deleted_skipped_or_cut_off_is_named(site: Site) -> None:
     """Deleted before it was read, an offset behind the rows, an offset behind the end."""
     await publish(site.config, [""] * EVENTS, keys=KEYS)

@@ -80,6 +80,16 @@ def test_what_a_topic_no_longer_keeps_is_named_before_it_is_skipped(
         assert 1 == world.provider.state()["intents"]
 
 
+def test_what_was_stored_and_not_produced_outlives_its_event(
+    tmp_path: Path, loop: asyncio.AbstractEventLoop
+) -> None:
+    """The void is in the row, its event is deleted before it is read again: the order ends."""
+    each = next(each for each in COURSES if each.name == "held, and cancelled")
+    kill = Kill(service="payment", at="half produced", passes=2)
+
+    assert "cancelled" == play(each, tmp_path, loop, kill, GAPS_HOURS["31 days"])
+
+
 def test_every_kill_has_its_turn() -> None:
     """And every checkpoint with every gap, over the rows of `make test`."""
     later = {(k.service, k.at, gap) for _, row, gap in CASES for k in [kill_of(row, gap)]}

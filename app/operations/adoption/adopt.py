@@ -86,7 +86,12 @@ def _adoption(
         is_kept=is_kept,
         offset=_offset(place, facts, "committed" if is_kept else start),
         epoch=epoch,
-        log=AppliedLog(identity=facts.log.identity, epoch=epoch, adopted=True),
+        log=AppliedLog(
+            identity=facts.log.identity,
+            epoch=epoch,
+            adopted=True,
+            produced=facts.committed if mark is not None and not is_kept else None,
+        ),
     )
 
 

@@ -23,6 +23,7 @@ import msgspec
 from app.config import Config
 from app.delivery.agent import Agent, due_of, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
+from app.delivery.outbox import Adopted, left_behind
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row, is_row
 from app.delivery.timers import Deadlines
@@ -364,7 +365,14 @@ class World:
                     refused.append(str(error))
                     worker.committed[name] = begin
                     worker.epochs[name] = self.now // 1_000
+                    self._produce_left_behind(worker, name, at)
         return refused
+
+    def _produce_left_behind(self, worker: Worker, name: str, at: int) -> None:
+        adopted = {(name, 0): Adopted(epoch=worker.epochs[name], produced=at)}
+        rows = [body for key, body in worker.disk.items() if is_row(key)]
+        for record in left_behind(worker.agent, rows, adopted):
+            self.append(record)
 
     def _begin(self, name: str) -> int:
         kept_ms = declared[name].retention_ms if name in declared else KEPT_MS
