@@ -17,6 +17,7 @@ where it counts, else why it does not; None: it waits to be received."""
 class DueRefund(msgspec.Struct, frozen=True, kw_only=True):
     """What a refund that waits for an operator is to refund, and of which payment."""
 
+    refund_key: str
     payment_id: str
     amount_minor: int
     currency: str

@@ -47,6 +47,7 @@ def disputed(state: Payment) -> str:
 def due(state: Payment, refund_key: str) -> DueRefund:
     """Return what a refund is to refund."""
     return DueRefund(
+        refund_key=refund_key,
         payment_id=state.charge.payment_id,
         amount_minor=state.refunds.by_key[refund_key].amount_minor,
         currency=state.bill.currency if state.bill else "",

@@ -6,7 +6,7 @@ import msgspec
 import stripe
 
 from app.config import Config
-from app.gateways.provider_account import Account, Unclear, asked, reason_of
+from app.gateways.provider_account import Account, Unclear, asked, fields_of, reason_of
 from workflows.shared.provider_currencies import amount_minor_of
 
 MISSING = 404
@@ -19,6 +19,8 @@ class FoundRefund(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     amount_minor: int
     currency: str
+    refund_key: str = ""
+    """Which refund Payflow has made by it; empty: somebody else has made it."""
 
 
 async def found_refund(config: Config, refund_id: str) -> FoundRefund | None:
@@ -38,4 +40,5 @@ async def found_refund(config: Config, refund_id: str) -> FoundRefund | None:
         status=str(found.status),
         amount_minor=amount_minor_of(found.amount, currency),
         currency=currency,
+        refund_key=fields_of(found).get("refund_key", ""),
     )

@@ -42,6 +42,7 @@ from workflows.shipping import process as shipping
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
 LATER = replace(PLACED, capture="at_shipment")
+NOT_HELD = "We no longer hold 10.00 GBP on your card."
 DAY_SECONDS = 86_400
 ENDS_SECONDS = 7 * DAY_SECONDS
 HELD = ChargeAuthorized(
@@ -243,23 +244,23 @@ def test_what_is_held_and_let_go_has_its_amount() -> None:
     [
         pytest.param(
             [CANCELLED, VOIDED],
-            ["We no longer hold 10.00 GBP on your card. Nothing was taken."],
+            [f"{NOT_HELD} Nothing was taken."],
             id="let go",
         ),
         pytest.param(
             [SHIPPED, REFUSED, LOSS_DECIDED, VOIDED],
-            ["We no longer hold 10.00 GBP on your card. Nothing was taken."],
+            [f"{NOT_HELD} Nothing was taken."],
             id="written off",
         ),
         pytest.param(
             [SHIPPED, ENDED],
-            ["We no longer hold 10.00 GBP on your card. Nothing was taken yet: it is still due."],
+            [f"{NOT_HELD} Nothing was taken yet: what was sent to you is still due."],
             id="ended with the goods on their way",
         ),
         pytest.param(
             [SHIPPED, REFUSED, RETRY, replace(CAPTURED, round=1, payment_id="pi2")],
             [
-                "We no longer hold 10.00 GBP on your card. A new charge has taken its place.",
+                f"{NOT_HELD} A new charge has taken its place.",
                 "10.00 GBP paid.",
             ],
             id="replaced by a new charge",

@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace
 
 from app.console.api.case_outcomes import PATIENCE
+from app.wire import codecs
 from tests.support.examples.cases import CAPTURE_CASE, DISPUTE_CASE, INQUIRY_CASE, REFUND_CASE
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
@@ -17,6 +19,7 @@ from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.dispute_messages import DisputeDecided
 from workflows.payment.messages import CaseDecisionRefused, RefundCaseDecided
 from workflows.payment.provider_messages import RefundRefused, RefundSucceeded
+from workflows.shared.limits import NAME_CHARS_MAX
 from workflows.shared.message import Message
 
 REFUND = RefundCaseDecided(
@@ -32,7 +35,7 @@ DISPUTE = DisputeDecided(
     decided_by="ada",
 )
 RELEASE = replace(DISPUTE, decision="refund", evidence_text="")
-TWICE = "where money has gone by bank-7, the customer may have it twice"
+TWICE = "where money has gone another way as well, the customer may have it twice"
 PAID = replace(REFUND, decision="settled", reference="bank-7", decided_by="bob")
 LOST = replace(CAPTURE, decision="written_off", reference="case-7", decided_by="bob")
 CONCEDED = replace(DISPUTE, decision="accept", evidence_text="", decided_by="bob")
@@ -56,14 +59,15 @@ def names(emitted: tuple[Message, ...]) -> list[str]:
                      "refund/compensation", "ada has decided 'retry' already", id="asked twice"),
         pytest.param(REFUND_CASE, PAID, replace(PAID, reference="bank-8", decided_by="ada"),
                      "refund/compensation",
-                     "bob has decided 'settled' already: where money has gone by bank-8, "
-                     "the customer may have it twice", id="paid twice"),
+                     f"bob has decided 'settled' already: {TWICE}", id="paid twice"),
         pytest.param(CAPTURE_CASE, CAPTURE, LOST, "capture", "ada has decided 'retry' already",
                      id="charged again, then written off"),
         pytest.param(CAPTURE_CASE, LOST, CAPTURE, "capture",
                      "bob has decided 'written_off' already", id="written off, then charged"),
         pytest.param(DISPUTE_CASE, DISPUTE, CONCEDED, "dispute/du",
                      "ada has decided 'submit' already", id="evidence, then given up"),
+        pytest.param(DISPUTE_CASE, DISPUTE, replace(DISPUTE, evidence_text="it was late"),
+                     "dispute/du", "ada has decided 'submit' already", id="other evidence"),
         pytest.param(DISPUTE_CASE, CONCEDED, DISPUTE, "dispute/du",
                      "bob has decided 'accept' already", id="given up, then evidence"),
         pytest.param(INQUIRY_CASE, RELEASE, replace(RELEASE, decided_by="bob"),
@@ -112,6 +116,14 @@ def test_what_does_not_wait_is_refused_and_of_an_older_version_dropped(late: Any
     assert isinstance(refused, CaseDecisionRefused)
     assert "it does not wait for a decision any more" == refused.reason
     assert () == of_before
+
+
+def test_a_refusal_can_be_read_whatever_a_return_is_called() -> None:
+    """The name of its case is longer than the name of a return may be."""
+    late = replace(REFUND, refund_key="r" * NAME_CHARS_MAX)
+    [refused] = after(payment, *REFUND_CASE, late)[1]
+
+    assert refused == codecs.decode_emitted(Raw(codecs.encode(refused)))
 
 
 def test_a_refund_of_another_amount_than_is_due_by_now_settles_nothing() -> None:

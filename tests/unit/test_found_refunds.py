@@ -51,6 +51,8 @@ async def decide(
         pytest.param({"currency": "JPY"}, "re_9", 409,
                      "re_9 refunded 1,000 JPY, and 10.00 GBP are due", id="another currency"),
         pytest.param({"payment_id": "pi2"}, "re_9", 409, "another payment", id="another payment"),
+        pytest.param({"refund_key": "r1"}, "re_9", 409,
+                     "re_9 is the refund of r1, and not of compensation", id="another refund"),
         pytest.param({"status": "pending"}, "re_9", 409, "re_9 is pending", id="not yet"),
         pytest.param({"status": "failed"}, "pyr_9", 409, "pyr_9 is failed", id="failed"),
         pytest.param({}, "pi_9", 409, "pi_9 is no refund", id="another object of the provider"),
@@ -90,13 +92,14 @@ async def test_a_bank_transfer_is_believed_and_nobody_is_asked(
 async def test_the_gateway_retrieves_it_as_it_is(shop: Shop) -> None:
     """Of whoever has made it; what there is not is none, and a silent provider is no answer."""
     intent = await shop.create(confirm=True)
-    made = await shop.refund(intent.id, "by hand", amount=400)
+    made = await shop.refund(intent.id, "by hand", amount=400, metadata={"refund_key": "r1"})
     config = shop.system.config
 
     found = await found_refund.found_refund(config, made.id)
     none = await found_refund.found_refund(config, "re_none")
 
-    assert FoundRefund(**{**FOUND, "payment_id": intent.id, "amount_minor": 400}) == found
+    of_payment = {"payment_id": intent.id, "amount_minor": 400, "refund_key": "r1"}
+    assert FoundRefund(**{**FOUND, **of_payment}) == found
     assert none is None
     with pytest.raises(Unclear):
         await found_refund.found_refund(replace(config, provider_url=NOBODY), made.id)

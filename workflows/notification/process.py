@@ -96,9 +96,10 @@ def _message(state: SentMessages, received: Message) -> RequestMessage | None:  
 def _is_news(state: SentMessages, refunded: PaymentRefunded) -> bool:
     """Return whether nothing else says it: that an order is cancelled says that all is refunded.
 
-    Unless that refund has failed since.
+    Unless that refund has failed since, or came short.
     """
-    return refunded.kind != "compensation" or key_of(refunded) in state.failed_returns
+    is_special = key_of(refunded) in state.failed_returns or refunded.left_minor > 0
+    return is_special or refunded.kind != "compensation"
 
 
 def _instructed(state: SentMessages, asked: NotifyCustomer) -> RequestMessage:

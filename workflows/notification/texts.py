@@ -27,12 +27,13 @@ def confirm_text(required: PaymentActionRequired) -> str:
 
 def voided_text(voided: PaymentVoided) -> str:
     """Return that a card is free again, and what becomes of the money that was held."""
-    amount = money(voided.amount_minor, voided.currency)
+    held = f"We no longer hold {money(voided.amount_minor, voided.currency)} on your card."
     if voided.then == "charged":
-        return f"We no longer hold {amount} on your card. A new charge has taken its place."
+        return f"{held} A new charge has taken its place."
     if voided.then == "owed":
-        return f"We no longer hold {amount} on your card. Nothing was taken yet: it is still due."
-    return f"We no longer hold {amount} on your card. Nothing was taken."
+        # Of lines that did not ship, the money is let go: what is due may be less than was held.
+        return f"{held} Nothing was taken yet: what was sent to you is still due."
+    return f"{held} Nothing was taken."
 
 
 def left_text(refunded: PaymentRefunded) -> str:

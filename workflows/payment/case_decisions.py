@@ -62,7 +62,8 @@ def objection(state: Payment, decided: Decided) -> str:
     by = taken.decided_by or "another operator"
     reason = f"{by} has decided {taken.decision!r} already"
     if isinstance(decided, RefundCaseDecided) and decided.decision == "settled":
-        reason += f": where money has gone by {decided.reference}, the customer may have it twice"
+        # Without its reference, which may name somebody: this text is shown to everybody.
+        reason += ": where money has gone another way as well, the customer may have it twice"
     return reason
 
 
@@ -102,6 +103,7 @@ def _taken(decided: Decided) -> TakenDecision:
         round=decided.round,
         decision=decided.decision,
         reference=getattr(decided, "reference", ""),
+        evidence_text=getattr(decided, "evidence_text", ""),
         decided_by=decided.decided_by,
     )
 

@@ -136,7 +136,7 @@ class CaseDecisionRefused(
     """A decision of an operator came too late: another one counts, or nothing waits any more."""
 
     transaction_id: Name = msgspec.field(name="order_id")
-    case: Name
+    case: Text
     """Such as `refund/compensation`, `capture`, `dispute/du_1`."""
     decision: Name
     reference: NamesPeople[NameIfAny] = ""

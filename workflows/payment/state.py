@@ -6,7 +6,7 @@ from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.dispute import Disputes
 from workflows.payment.refund_state import Refunds
-from workflows.shared.personal import NamesPeople
+from workflows.shared.personal import NamesPeople, Personal
 
 
 class TakenDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +15,7 @@ class TakenDecision(msgspec.Struct, frozen=True, kw_only=True):
     round: int | None = None
     decision: str
     reference: NamesPeople[str] = ""
+    evidence_text: Personal[str] = ""
     decided_by: str = ""
 
 

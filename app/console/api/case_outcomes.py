@@ -65,7 +65,9 @@ async def _outcome(
     request: web.Request, order_id: str, cases: Cases, emission: Emission, seconds: float
 ) -> str:
     """Return why a decision does not count; nothing where it does. Raises Undecided."""
-    for _ in range(max(1, round(seconds / STEP_SECONDS))):
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while True:
         try:
             _, state = await cases_and_state(request, order_id, cases, "")
         except Problem:
@@ -74,5 +76,6 @@ async def _outcome(
         found = cases.outcome(state, emission.message) if state is not None else None
         if found is not None:
             return found
+        if clock() >= until:
+            raise Undecided
         await asyncio.sleep(STEP_SECONDS)
-    raise Undecided

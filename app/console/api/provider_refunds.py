@@ -1,5 +1,7 @@
 """A refund that an operator has found at the provider: he is asked before it is believed."""
 
+from typing import TYPE_CHECKING
+
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
@@ -7,6 +9,9 @@ from app.console.api.problems import Problem
 from app.entrypoints.case_requests import DueRefund
 from workflows.shared.money import money
 from workflows.shared.provider_metadata import REFUND_IDS
+
+if TYPE_CHECKING:
+    from app.gateways.found_refund import FoundRefund
 
 OTHER_OBJECTS = ("pi_", "ch_", "py_", "txn_", "po_", "tr_", "du_", "dp_", "cus_", "evt_")
 """How ids at the provider begin that are no refunds: docs.stripe.com/api."""
@@ -36,8 +41,15 @@ async def _objection(request: web.Request, refund_id: str, due: DueRefund) -> st
     found = await found_refund(request.app[CONTEXT].config, refund_id)
     if found is None:
         return f"the provider has no refund {refund_id}"
+    return _difference(found, refund_id, due)
+
+
+def _difference(found: "FoundRefund", refund_id: str, due: DueRefund) -> str:
+    """Return why what was found is not what is due, or nothing."""
     if found.payment_id != due.payment_id:
         return f"{refund_id} is a refund of another payment than this order's"
+    if found.refund_key not in ("", due.refund_key):
+        return f"{refund_id} is the refund of {found.refund_key}, and not of {due.refund_key}"
     if found.status != "succeeded":
         return f"{refund_id} is {found.status}: it settles nothing until it has succeeded"
     if (found.amount_minor, found.currency) == (due.amount_minor, due.currency):
