@@ -1,7 +1,8 @@
 """What rows hold to be produced: as records, and what adopting a log would leave there for ever."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import dropwhile
 
 import msgspec
 
@@ -17,9 +18,10 @@ from workflows.shared.topic import topic_of
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     """A source whose log an operator has adopted."""
 
-    epoch: int
+    before: int
+    """The epoch before."""
     produced: int
-    """The offset before which everything was stored and produced, in the log before."""
+    """The offset of that epoch before which everything was stored and produced."""
 
 
 def outgoing_of(
@@ -51,18 +53,18 @@ def outgoing_of(
 
 
 def left_behind(
-    agent: Agent, rows: Iterable[bytes], adopted: Mapping[tuple[str, int], Adopted]
+    agent: Agent, body: bytes, adopted: Mapping[tuple[str, int], Adopted]
 ) -> list[Outgoing]:
-    """Return what `rows` may not have produced of events that adopting their log has passed by.
+    """Return what a row may not have produced of events that adopting their log has passed by.
 
     After a crash an event is read again, and has its row's outbox produced. These events are read
-    no more, and a row whose transaction waits for just this may never be read again.
+    no more, and a row whose transaction waits for just this may never be read again. What the row
+    holds behind the first of them keeps its place. Raises Poison, msgspec.DecodeError.
     """
+    left = dropwhile(lambda entry: not _is_left(entry, adopted), outbox_of(body))
     return [
         record
-        for body in rows
-        for entry in outbox_of(body)
-        if _is_left(entry, adopted)
+        for entry in left
         for record in outgoing_of(agent, entry, [codecs.decode_emitted(b) for b in entry.bodies])
     ]
 
@@ -70,7 +72,7 @@ def left_behind(
 def _is_left(entry: OutboxEntry, adopted: Mapping[tuple[str, int], Adopted]) -> bool:
     topic, partition, epoch = read_source(entry.source)
     known = adopted.get((topic, partition))
-    return known is not None and epoch != known.epoch and entry.offset >= known.produced
+    return known is not None and epoch == known.before and entry.offset >= known.produced
 
 
 def _identity(agent: Agent, outbox_entry: OutboxEntry) -> str:

@@ -258,12 +258,8 @@ def highest_applied(bodies: Iterable[bytes], source: str) -> int:
 
 
 def outbox_of(body: bytes) -> tuple[OutboxEntry, ...]:
-    """Return the outbox of a stored row; none of what is no row."""
-    try:
-        return _decode_outbox(body).outbox
-    except msgspec.DecodeError:
-        # An event for its key is dead-lettered when it comes, and says why.
-        return ()
+    """Return the outbox of a stored row. Raises msgspec.DecodeError."""
+    return _decode_outbox(body).outbox
 
 
 def digest_of(event_id: str) -> str:

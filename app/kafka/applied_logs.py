@@ -16,8 +16,11 @@ class AppliedLog(msgspec.Struct, frozen=True, kw_only=True):
     epoch do not count."""
     adopted: bool = msgspec.field(name="a", default=False)
     """On a commit: the rows need not know this log, they are to take it."""
+    before: int = msgspec.field(name="b", default=0)
+    """On a commit that is adopted: the epoch before."""
     produced: int | None = msgspec.field(name="p", default=None)
-    """On a commit that is adopted: the offset before which all was produced in the log before."""
+    """On a commit that is adopted: the offset before which all was produced in the epoch before;
+    None: nothing says it, or it goes on where it was."""
     joined: bool = msgspec.field(name="j", default=False)
     """On a commit: the service had never run before. Others of its workers may say it by that."""
 

@@ -151,7 +151,8 @@ LIMITS = {
     "replica.fetch.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
     "log.retention.hours": 168,  # of topics that name none; ours all do
     "offsets.topic.segment.bytes": 16_777_216,  # the last segment of each is not compacted
-    "offsets.retention.minutes": 44_640,  # 31 days, as long as topics keep what is not read
+    # 62 days, twice as long as topics: what a group had read has to outlive the events behind it.
+    "offsets.retention.minutes": 89_280,
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another
     "group.min.session.timeout.ms": 1_000,
     # What lies behind an open transaction is not read: below the limit of the watchdog.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
@@ -11,7 +13,15 @@ from app.delivery.outbox import Adopted, left_behind
 from app.kafka.applied_logs import log_of_mark
 from app.kafka.logs import PlaceFacts
 from app.kafka.producer import produce_signed
+from app.wire.codecs import Poison
+from app.wire.records import Outgoing
+from app.worker.changelog_files import put_rows
 from app.worker.store import Store
+
+Readers = Mapping[str, tuple[Agent, Store | None]]
+"""By topic: which agent reads it, and where its rows are."""
+
+log = structlog.get_logger(__name__)
 
 
 class Producers(Protocol):
@@ -24,7 +34,7 @@ class Producers(Protocol):
 
 async def produce_left_behind(
     app: Producers,
-    readers: Mapping[str, tuple[Agent, Store | None]],
+    readers: Readers,
     places: Sequence[TopicPartition],
     facts: Mapping[TopicPartition, PlaceFacts],
     config: Config,
@@ -34,13 +44,56 @@ async def produce_left_behind(
     It comes before the commit that takes them: after a crash between it is produced again, and
     whoever reads it knows the ids. Raises KafkaError.
     """
+    for at in sorted({place.partition for place in places}):
+        taken = _taken([place for place in places if place.partition == at], facts)
+        for agent, store in _readers_of(taken, readers):
+            if at in store.open_partitions():
+                own = {
+                    place: each for place, each in taken.items() if readers[place[0]][0] is agent
+                }
+                await _produce(app.producer_of(agent.name), agent, store, at, own, config)
+
+
+def _taken(
+    places: Sequence[TopicPartition], facts: Mapping[TopicPartition, PlaceFacts]
+) -> dict[tuple[str, int], Adopted]:
+    taken: dict[tuple[str, int], Adopted] = {}
     for place in places:
-        agent, store = readers[place.topic]
         mark = log_of_mark(facts[place].metadata) if place in facts else None
-        if mark is None or not mark.adopted or mark.produced is None or store is None:
+        if mark is not None and mark.adopted and mark.produced is not None:
+            adopted = Adopted(before=mark.before, produced=mark.produced)
+            taken[place.topic, place.partition] = adopted
+    return taken
+
+
+def _readers_of(
+    taken: Mapping[tuple[str, int], Adopted], readers: Readers
+) -> list[tuple[Agent, Store]]:
+    found = {readers[topic][0].name: readers[topic] for topic, _ in taken}
+    return [(agent, store) for agent, store in found.values() if store is not None]
+
+
+async def _produce(  # noqa: PLR0913  whose rows, where, and what was adopted
+    producer: AIOKafkaProducer,
+    agent: Agent,
+    store: Store,
+    at: int,
+    adopted: Mapping[tuple[str, int], Adopted],
+    config: Config,
+) -> None:
+    rows: dict[bytes, bytes] = {}
+    records = list[Outgoing]()
+    for key, body in store.scan(at, b""):
+        try:
+            left = left_behind(agent, body, adopted)
+        except (Poison, msgspec.DecodeError, ValueError) as error:
+            # An event for its key is dead-lettered when it comes, and says the same.
+            log.warning("row unreadable", agent=agent.name, partition=at, why=str(error))
             continue
-        if place.partition in store.open_partitions():
-            taken = Adopted(epoch=mark.epoch, produced=mark.produced)
-            bodies = (body for _, body in store.scan(place.partition, b""))
-            records = left_behind(agent, bodies, {(place.topic, place.partition): taken})
-            await produce_signed(app.producer_of(agent.name), records, config)
+        if left:
+            rows[key] = body
+            records += left
+    if rows:
+        # A row is in its changelog before others read what it says: a kill may have come between.
+        await put_rows(producer, store, at, rows, config)
+        await produce_signed(producer, records, config)

@@ -272,14 +272,14 @@ async def test_what_adopting_a_log_passes_by_is_produced_as_it_would_have_been()
     """Of the log before alone, from the offset on that was committed there, with the same ids."""
     runtime = FakeRuntime()
     await run_batch(ANSWERS, runtime, [cancel(9)])
-    rows = [b"no row", *runtime.rows.values()]
+    [row] = runtime.rows.values()
 
-    def left(produced: int, epoch: int = 7, topic: str = "orders") -> list[Outgoing]:
-        adopted = {(topic, 0): Adopted(epoch=epoch, produced=produced)}
-        return left_behind(ANSWERS, rows, adopted)
+    def left(produced: int, before: int = 0, topic: str = "orders") -> list[Outgoing]:
+        adopted = {(topic, 0): Adopted(before=before, produced=produced)}
+        return left_behind(ANSWERS, row, adopted)
 
     assert runtime.emitted == left(9) == left(0)
-    assert [[], [], []] == [left(10), left(9, epoch=0), left(9, topic="payments")]
+    assert [[], [], []] == [left(10), left(9, before=7), left(9, topic="payments")]
 
 
 async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:

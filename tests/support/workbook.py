@@ -28,13 +28,14 @@ FORMATS = ("[$€-407] #,##0.00", "&quot;£&quot;#,##0.00", "#,##0.00\\ &quot;EU
 """Of the styles 2 to 5."""
 
 
-def workbook(
+def workbook(  # noqa: PLR0913  what a workbook has
     sheets: Mapping[str, Sequence[Sequence[Value]]],
     hidden: Sequence[str] = (),
     *,
     is_1904: bool = False,
     merged: Sequence[str] = (),
     before_sheet: str = "",
+    behind_cells: str = "",
 ) -> bytes:
     """Return an .xlsx file; a datetime becomes a serial number in a cell of the style of dates.
 
@@ -51,7 +52,7 @@ def workbook(
         ),
         "xl/styles.xml": _styles(),
     } | {
-        f"xl/worksheets/sheet{at}.xml": before_sheet + _sheet(rows, epoch, merged)
+        f"xl/worksheets/sheet{at}.xml": before_sheet + _sheet(rows, epoch, merged, behind_cells)
         for at, rows in enumerate(sheets.values(), 1)
     }
     packed = io.BytesIO()
@@ -107,7 +108,9 @@ def _book(names: Sequence[str], hidden: Sequence[str], *, is_1904: bool) -> str:
     return f'<workbook xmlns="{MAIN}" xmlns:r="{LINKS}">{epoch}<sheets>{sheets}</sheets></workbook>'
 
 
-def _sheet(rows: Sequence[Sequence[Value]], epoch: datetime, merged: Sequence[str]) -> str:
+def _sheet(
+    rows: Sequence[Sequence[Value]], epoch: datetime, merged: Sequence[str], behind_cells: str
+) -> str:
     lines = [
         "".join(_cell(number, at, value, epoch) for at, value in enumerate(row))
         for number, row in enumerate(rows, 1)
@@ -116,7 +119,7 @@ def _sheet(rows: Sequence[Sequence[Value]], epoch: datetime, merged: Sequence[st
     cells = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
     return (
         f'<worksheet xmlns="{MAIN}" xmlns:x="{MAIN}"><sheetData>{body}</sheetData>'
-        f"<mergeCells>{cells}</mergeCells></worksheet>"
+        f"<mergeCells>{cells}</mergeCells>{behind_cells}</worksheet>"
     )
 
 

@@ -48,10 +48,21 @@ def test_what_is_not_goes_on_where_the_operator_says(
 
     assert [10, 50, 100] == [each.offset for each in adoptions]
     assert {(False, NOW_S)} == {(each.is_kept, each.epoch) for each in adoptions}
-    # What somebody else has committed says nothing of what was produced.
-    produced = committed if mark is not None else None
-    taken = AppliedLog(identity=A, epoch=NOW_S, adopted=True, produced=produced)
+    # What somebody else has committed, or in another log, says nothing of what was produced.
+    taken = AppliedLog(identity=A, epoch=NOW_S, adopted=True)
     assert taken == log_of_mark(mark_of(adoptions[0].log))
+
+
+def test_what_is_passed_by_is_named_by_the_epoch_before_and_stays_so_until_it_is_taken() -> None:
+    """Its events were deleted; then it is adopted once more, before a worker has started."""
+    first = _adoption(PLACE, facts(9, AppliedLog(identity=A, epoch=7)), "beginning", NOW_S)
+    again = _adoption(PLACE, facts(10, first.log), "beginning", NOW_S + 1)
+    deleted = _adoption(PLACE, facts(8, first.log), "beginning", NOW_S + 1)
+
+    assert [(7, 9)] * 3 == [
+        (each.log.before, each.log.produced) for each in (first, again, deleted)
+    ]
+    assert [NOW_S, NOW_S, NOW_S + 1] == [each.epoch for each in (first, again, deleted)]
 
 
 @pytest.mark.parametrize("committed", [None, 9, 101])

@@ -7,7 +7,7 @@ import re
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -592,6 +592,16 @@ def test_a_word_of_windows_1252_is_read_as_such(description: str, tmp_path: Path
     assert plan.form.startswith("windows-1252,")
 
 
+def test_a_file_of_pounds_is_not_asked_for_because_of_one_word(tmp_path: Path) -> None:
+    """A pound says nothing about an encoding; but one word of many lines does neither."""
+    texts = *(b"\xa3 SIGN" for _ in range(9)), b"LEGO\xaeSTAR"
+    body = b"\n".join(ROW.encode().replace(b"LANTERN", each) for each in texts)
+
+    plan = read_plan(write(tmp_path, HEADER.encode() + b"\n" + body))
+
+    assert [11] == [line for lines in refused(plan) for line in lines]
+
+
 def test_one_misread_line_among_others_is_refused_alone(tmp_path: Path) -> None:
     """Where more lines speak for Windows-1252."""
     texts = ("CAFÉ".encode("latin-1"), "CAFÉ".encode("mac-roman"), "MÜTZE".encode("latin-1"))
@@ -643,6 +653,8 @@ AMBIGUOUS = "InvoiceDate can be day first or month first; say --dates"
             ["13/12/10", "10/12/10"], FileOptions(), {}, id="no year is first but with hyphens"
         ),
         pytest.param(["13-12-10", "1-12-10"], FileOptions(), {}, id="no year has one digit here"),
+        pytest.param(["05/05/10"], FileOptions(), {}, id="day and month are one"),
+        pytest.param(["99-12-31", "05/05/10"], FileOptions(), {}, id="also beside years first"),
         pytest.param(["10/12/31", "99/12/31"], YEAR_FIRST, {}, id="the year first, as was said"),
         pytest.param(["10-12-31", "10.12.1"], YEAR_FIRST, {}, id="the year first, as said"),
         pytest.param(
@@ -1048,6 +1060,17 @@ def test_a_calculated_cell_and_one_in_pounds_are_read(
     plan = read_plan(write(tmp_path, with_cell(reference, written)))
 
     assert [one("700001", 6, 1_530)] == sold(plan)
+
+
+@pytest.mark.parametrize("merged", [(), ("A1:B1",)])
+def test_what_stands_behind_the_cells_says_nothing_of_the_last_one(
+    merged: Sequence[str], tmp_path: Path
+) -> None:
+    """Lists to choose from and little charts have formulas too."""
+    behind = "<extLst><ext><x><f>Sheet2!$A$1</f><v>1</v></x></ext></extLst>"
+    plan = read_plan(write(tmp_path, workbook({"a": sheet()}, merged=merged, behind_cells=behind)))
+
+    assert {} == refused(plan)
 
 
 def test_a_merged_cell_is_the_value_of_its_first_row_alone(tmp_path: Path) -> None:

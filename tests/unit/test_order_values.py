@@ -103,6 +103,19 @@ def test_a_date_is_read_by_its_order(
 
 
 @pytest.mark.parametrize(
+    ("is_asked", "moment"),
+    [(False, datetime(2010, 5, 5, tzinfo=UTC)), (True, datetime(2005, 5, 10, tzinfo=UTC))],
+)
+def test_no_year_is_first_behind_a_slash_unless_somebody_says_so(
+    *, is_asked: bool, moment: datetime
+) -> None:
+    """Also where the file has years that are first, behind hyphens."""
+    order = Choice(value="ymd", decides=True, is_asked=is_asked)
+
+    assert int(moment.timestamp()) * 1_000 == moment_ms("05/05/10", order)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "", "nan", "NaN", "NULL", "null", "None", r"\N", "-", "N/A", "n/a", "NA", "#N/A", "<NA>",
@@ -141,4 +154,4 @@ def test_a_file_decides_by_what_has_one_reading(said: list[str], chosen: Choice)
         evidence.add(frozenset(ORDERS[each]), line, "text")
 
     assert chosen == evidence.choose()
-    assert Choice(value="mdy", decides=True) == evidence.choose("mdy")
+    assert Choice(value="mdy", decides=True, is_asked=True) == evidence.choose("mdy")

@@ -18,6 +18,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     decides: bool = False
     """Whether values with several readings are read as `value`."""
+    is_asked: bool = False
+    """Whether somebody has said so; else the file has decided."""
 
     def allows(self, said: Said) -> bool:
         """Return whether a value that says `said` can be read in this file."""
@@ -50,7 +52,7 @@ class Evidence:
     def choose(self, asked: str = "") -> Choice:
         """Return the reading: as asked, or of most values; it decides if no value contradicts."""
         if asked:
-            return Choice(value=asked, decides=True)
+            return Choice(value=asked, decides=True, is_asked=True)
         best = self._best()
         if len(best) != 1:
             return Choice()

@@ -68,6 +68,11 @@ def evidence_of(text: str) -> Said:
     return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
 
 
+def said_in(text: str, order: Choice) -> Said:
+    """Return the orders that `text` can have in a file of that `order`."""
+    return order_of(text) if order.is_asked else evidence_of(text)
+
+
 def _differing(moments: Mapping[str, int]) -> Said:
     differs = len(moments) == 1 or len(set(moments.values())) > 1
     return frozenset(moments) if differs else frozenset()
@@ -99,9 +104,11 @@ def moment_ms(text: str, order: Choice, epoch_days: int = EPOCH_1900) -> int | N
 
     `epoch_days` is 1970-01-01 in the serial days of the file.
     """
-    if not order.allows(order_of(text)):
+    said = said_in(text, order)
+    if not order.allows(said):
         return None
-    return _read(text, order.value, epoch_days)
+    # Of `05/05/10` in a file of `99-12-31`, no year is first: day and month are one.
+    return _read(text, order.value if said or order.is_asked else "", epoch_days)
 
 
 @lru_cache(maxsize=8_192)

@@ -12,7 +12,7 @@ import msgspec
 
 from app.local.importers.choice import Choice, Said
 from app.local.importers.columns import COLUMNS, CURRENCY_COLUMN, ZONE_COLUMN
-from app.local.importers.dates import EPOCH_1900, ORDER_NAMES, moment_ms, names_zone, order_of
+from app.local.importers.dates import EPOCH_1900, ORDER_NAMES, moment_ms, names_zone, said_in
 from app.local.importers.numbers import (
     CURRENCY,
     MERGED,
@@ -225,7 +225,7 @@ def _number(column: str, text: str, style: Style) -> Decimal | None:
 def _at_ms(text: str, style: Style) -> int:
     at_ms = moment_ms(text, style.dates, style.epoch_days)
     if at_ms is None:
-        said = order_of(text)
+        said = said_in(text, style.dates)
         if len(said) > 1 and style.dates.value in {"", *said}:
             raise Wrong(f"InvoiceDate can be {order_names(said)}; say --dates", "InvoiceDate")
         if not style.dates.allows(said):

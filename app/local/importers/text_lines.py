@@ -159,7 +159,7 @@ def _utf8_or_windows(texts: list[str], bad: list[int]) -> TextLines:
 def _refuse_misread(texts: list[str], others: list[int], misread: dict[int, str]) -> None:
     """Raise LoadError where more lines speak against Windows-1252 than for it."""
     speaking = sum(at not in misread and bool(ACCENTS.search(texts[at])) for at in others)
-    if len(misread) > speaking:
+    if len(misread) > speaking and 2 * len(misread) > len(others):
         at, fault = next(iter(misread.items()))
         raise LoadError(
             f"line {at + 1}: {fault.removesuffix('; say --encoding')}, and most lines with "

@@ -78,7 +78,7 @@ def read_workbook(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Wo
             ]
     except (zipfile.BadZipFile, zlib.error, RuntimeError, CalamineError, ExpatError) as error:
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, LookupError) as error:
         raise LoadError(f"{path} cannot be read as a workbook: {error}") from error
     return Workbook(sheets=sheets, epoch_days=EPOCH_1904 if parts.is_1904 else EPOCH_1900)
 

@@ -54,6 +54,7 @@ class SheetCells:
         self._signs = signs
         self._row, self._column = -1, -1
         self._kind, self._has_formula, self._text = "", False, ""
+        self._is_open = False
         self._parser = _parser(self._start)
 
     def read(self, chunk: bytes) -> None:
@@ -82,15 +83,20 @@ class SheetCells:
             case "row":
                 self._end_cell()
                 row = attributes.get("r", "")
-                self._row = int(row) - 1 if row.isdecimal() else self._row + 1
+                self._row = int(row) - 1 if row.isdecimal() and int(row) else self._row + 1
                 self._column = -1
             case "mergeCell":
                 self.merged.append(attributes.get("ref", ""))
-            case "f":
+            case "f" if self._is_open:
                 self._has_formula = True
                 self._parser.CharacterDataHandler = None
             case "v" if self._has_formula or self._kind == "e":
                 self._parser.CharacterDataHandler = self._add_text
+            case "v":
+                pass
+            case _:
+                # What follows the cells has formulas too, such as lists that a cell is chosen from.
+                self._end_cell()
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         reference = REFERENCE.fullmatch(attributes.get("r", ""))
@@ -100,7 +106,7 @@ class SheetCells:
             self._column, self._row = _number(reference[1]), int(reference[2]) - 1
         self.width = max(self.width, self._column + 1)
         self.height = max(self.height, self._row + 1)
-        self._kind = attributes.get("t", "")
+        self._kind, self._is_open = attributes.get("t", ""), True
         if self._kind in {"", "n"} and (sign := self._signs.get(attributes.get("s", ""))):
             self._note(self.beside, sign)
 
@@ -117,6 +123,7 @@ class SheetCells:
         if self._has_formula or self._kind == "e":
             self._parser.CharacterDataHandler = None
         self._kind, self._has_formula, self._text = "", False, ""
+        self._is_open = False
 
     def _note(self, places: dict[Place, list[int]], text: str) -> None:
         place = Place(self._column, text[:ERROR_CHARS_MAX])

@@ -75,6 +75,7 @@ def _adoption(
     mark = log_of_mark(facts.metadata)
     is_kept = vouches(facts)
     epoch = mark.epoch if is_kept and mark is not None else now_s
+    before, produced = _produced(facts, mark, is_kept=is_kept)
     return Adoption(
         topic=place.topic,
         partition=place.partition,
@@ -87,12 +88,24 @@ def _adoption(
         offset=_offset(place, facts, "committed" if is_kept else start),
         epoch=epoch,
         log=AppliedLog(
-            identity=facts.log.identity,
-            epoch=epoch,
-            adopted=True,
-            produced=facts.committed if mark is not None and not is_kept else None,
+            identity=facts.log.identity, epoch=epoch, adopted=True, before=before, produced=produced
         ),
     )
+
+
+def _produced(
+    facts: PlaceFacts, mark: AppliedLog | None, *, is_kept: bool
+) -> tuple[int, int | None]:
+    """Return the epoch before, and up to where all of it was produced: the rest is passed by."""
+    if mark is None:
+        return 0, None
+    if mark.adopted:
+        # Adopted once more before a worker has started: what was to be produced still is.
+        return mark.before, mark.produced
+    if is_kept or not mark.identity.is_same(facts.log.identity):
+        # In another log, offsets count otherwise: a mirror has translated the one that it commits.
+        return 0, None
+    return mark.epoch, facts.committed
 
 
 def _offset(place: TopicPartition, facts: PlaceFacts, start: Start | None) -> int:

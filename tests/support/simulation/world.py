@@ -356,6 +356,7 @@ class World:
         """
         refused: list[str] = []
         for worker in self.workers:
+            adopted: dict[tuple[str, int], Adopted] = {}
             for name, at in worker.committed.items():
                 begin = self._begin(name)
                 source = Source(service=worker.agent.name, topic=name, partition=0, partitions=1)
@@ -363,16 +364,22 @@ class World:
                     check_begin(source, at, begin)
                 except LogRefused as error:
                     refused.append(str(error))
+                    before = worker.epochs.get(name, 0)
+                    adopted[name, 0] = Adopted(before=before, produced=at)
                     worker.committed[name] = begin
                     worker.epochs[name] = self.now // 1_000
-                    self._produce_left_behind(worker, name, at)
+            self._produce_left_behind(worker, adopted)
         return refused
 
-    def _produce_left_behind(self, worker: Worker, name: str, at: int) -> None:
-        adopted = {(name, 0): Adopted(epoch=worker.epochs[name], produced=at)}
-        rows = [body for key, body in worker.disk.items() if is_row(key)]
-        for record in left_behind(worker.agent, rows, adopted):
-            self.append(record)
+    def _produce_left_behind(
+        self, worker: Worker, adopted: Mapping[tuple[str, int], Adopted]
+    ) -> None:
+        for key, body in worker.disk.items():
+            left = left_behind(worker.agent, body, adopted) if is_row(key) else []
+            if left:
+                worker.changelog[key] = body
+            for record in left:
+                self.append(record)
 
     def _begin(self, name: str) -> int:
         kept_ms = declared[name].retention_ms if name in declared else KEPT_MS
