@@ -215,7 +215,7 @@ def _mended(origin: Outgoing, agent: str, body: bytes, config: Config) -> Outgoi
         stack="", now_ms=NOW_MS,
     )  # fmt: skip
     read = DeadLetter(record=as_read(dead_letter, 0), at_ms=NOW_MS)
-    return signed_again(edited(read, partition, body, {}), Config().signing_key)
+    return signed_again(edited(read, partition, body, {}, ""), Config().signing_key)
 
 
 async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
