@@ -58,7 +58,8 @@ def log(tmp_path: Path) -> Iterator[Path]:
             stderr=out,
         )
     try:
-        wait_for((tmp_path / "up.json").exists, "everyone to be ready", path)
+        # It says so behind the key of its client, which is made once everyone is ready.
+        wait_for(lambda: "as a client: " in path.read_text(), "everyone to be ready", path)
         yield path
     finally:
         process.send_signal(signal.SIGTERM)
