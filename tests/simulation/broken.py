@@ -12,6 +12,7 @@ import pytest
 
 from app.delivery import row
 from app.delivery.batch import Batch
+from app.delivery.outbox import outgoing_of
 from tests.support.simulation.world import Worker
 
 
@@ -25,7 +26,7 @@ def produced_before_stored(patch: pytest.MonkeyPatch) -> None:
 
     def produce_first(batch: Batch, outbox_entry: Any, messages: Any) -> None:
         if outbox_entry is not None:
-            batch.before += batch._outgoing_of(outbox_entry, messages)
+            batch.before += outgoing_of(batch.agent, outbox_entry, messages)
 
     patch.setattr(Batch, "produce", produce_first)
 

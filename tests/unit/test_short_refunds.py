@@ -177,8 +177,8 @@ def test_an_order_is_cancelled_once_all_of_its_money_is_back() -> None:
     by_bank = RefundCoveredByDispute(
         **about, refund_key="compensation", dispute_id="du", amount_minor=1, left_minor=0
     )
-    [word] = after(notification, part)[1]
-    assert "9.99 GBP is on its way back. Of your refund 0.01 GBP" in getattr(word, "text", "")
+    [message] = after(notification, part)[1]
+    assert "9.99 GBP is on its way back. Of your refund 0.01 GBP" in getattr(message, "text", "")
     bought = [PLACED, after(payment, *BOUGHT)[1][0], CANCELLED, part]
     of = [after(order, *bought, *more)[0] for more in ([], [rest], [rest, lost], [by_bank])]
 
