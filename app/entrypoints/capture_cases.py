@@ -4,9 +4,8 @@ from app.entrypoints.case_requests import CaptureCases
 from app.entrypoints.emission import Emission
 from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
-from workflows.payment import capture, case_decisions
+from workflows.payment import case_decisions
 from workflows.payment.capture_messages import CaptureCaseDecided
-from workflows.payment.process import Payment
 
 
 def decided(
@@ -30,11 +29,9 @@ def decided(
     )
 
 
-def waiting(state: Payment) -> int | None:
-    """Return the round that failed, where the goods have left and an operator has to decide."""
-    return None if state.closed else capture.case_round(state.capture, state.charge)
-
-
 CAPTURE_CASES = CaptureCases(
-    table="payment", waiting=waiting, decide=decided, outcome=case_decisions.outcome
+    table="payment",
+    waiting=case_decisions.capture_round,
+    decide=decided,
+    outcome=case_decisions.outcome,
 )

@@ -1,5 +1,6 @@
 """Produces what a log that was adopted would leave in rows for ever (ADR 19)."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -44,33 +45,24 @@ async def produce_left_behind(
     It comes before the commit that takes them: after a crash between it is produced again, and
     whoever reads it knows the ids. Raises KafkaError.
     """
-    for at in sorted({place.partition for place in places}):
-        taken = _taken([place for place in places if place.partition == at], facts)
-        for agent, store in _readers_of(taken, readers):
-            if at in store.open_partitions():
-                own = {
-                    place: each for place, each in taken.items() if readers[place[0]][0] is agent
-                }
-                await _produce(app.producer_of(agent.name), agent, store, at, own, config)
-
-
-def _taken(
-    places: Sequence[TopicPartition], facts: Mapping[TopicPartition, PlaceFacts]
-) -> dict[tuple[str, int], Adopted]:
-    taken: dict[tuple[str, int], Adopted] = {}
+    by_rows: defaultdict[tuple[str, int], dict[tuple[str, int], Adopted]] = defaultdict(dict)
     for place in places:
-        mark = log_of_mark(facts[place].metadata) if place in facts else None
-        if mark is not None and mark.adopted and mark.produced is not None:
-            adopted = Adopted(before=mark.before, produced=mark.produced)
-            taken[place.topic, place.partition] = adopted
-    return taken
+        agent, store = readers[place.topic]
+        taken = _taken(facts.get(place))
+        if taken and store is not None and place.partition in store.open_partitions():
+            by_rows[agent.name, place.partition][place.topic, place.partition] = taken
+    for (name, at), adopted in by_rows.items():
+        agent, store = readers[next(iter(adopted))[0]]
+        assert store is not None, name
+        await _produce(app.producer_of(name), agent, store, at, adopted, config)
 
 
-def _readers_of(
-    taken: Mapping[tuple[str, int], Adopted], readers: Readers
-) -> list[tuple[Agent, Store]]:
-    found = {readers[topic][0].name: readers[topic] for topic, _ in taken}
-    return [(agent, store) for agent, store in found.values() if store is not None]
+def _taken(facts: PlaceFacts | None) -> Adopted | None:
+    """Return what a place was adopted with, where a start is still to take it."""
+    mark = log_of_mark(facts.metadata) if facts is not None else None
+    if mark is None or not mark.adopted or mark.produced is None:
+        return None
+    return Adopted(before=mark.before, produced=mark.produced)
 
 
 async def _produce(  # noqa: PLR0913  whose rows, where, and what was adopted

@@ -331,10 +331,8 @@ async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(
     assert redrive_id(SMALL, codecs.encode(much), KEY) == edited.redrive_id
 
 
-async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second had read that it is open before the first was sent, and waited for it to end."""
+async def read_while_open(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the console go on with what it has read of a dead letter while that was open."""
     # A type that names its currency: one person may send it.
     site.edits.dead_letter = dead_letter_of(refunded(1))
     before = await site.edits.read_status()
@@ -343,6 +341,13 @@ async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(
         return before
 
     monkeypatch.setattr(dead_letters, "gather", gathered)
+
+
+async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second had read that it is open before the first was sent, and waited for it to end."""
+    await read_while_open(site, monkeypatch)
     small, other = refunded(LIMIT_MINOR - 1), refunded(LIMIT_MINOR - 2)
 
     assert (202, "sent") == await site.edit("oda", small)
@@ -354,13 +359,7 @@ async def test_what_was_sent_back_meanwhile_is_not_discarded(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The audit would say of money that has moved that nobody wanted it."""
-    site.edits.dead_letter = dead_letter_of(refunded(1))
-    before = await site.edits.read_status()
-
-    async def gathered(_config: Config) -> DeadLetterFacts:
-        return before
-
-    monkeypatch.setattr(dead_letters, "gather", gathered)
+    await read_while_open(site, monkeypatch)
     await site.edit("oda", refunded(2))
     answer = await site.client.post(
         "/operators/dead-letters/discard",

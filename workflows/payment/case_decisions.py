@@ -18,7 +18,7 @@ from workflows.payment import (
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.dispute_messages import DisputeDecided
 from workflows.payment.messages import CaseDecisionRefused, RefundCaseDecided
-from workflows.payment.state import Decisions, Payment, RefusedDecision, TakenDecision
+from workflows.payment.state import Payment, RefusedDecision, TakenDecision
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.money import money
@@ -67,12 +67,17 @@ def objection(state: Payment, decided: Decided) -> str:
     return reason
 
 
+def capture_round(state: Payment) -> int | None:
+    """Return the round that failed, where the goods have left and an operator has to decide."""
+    return None if state.closed else capture.case_round(state.capture, state.charge)
+
+
 def _waits(state: Payment, decided: Decided) -> bool:
     match decided:
         case RefundCaseDecided():
             waiting = refund_progress.cases(state.refunds).get(decided.refund_key)
         case CaptureCaseDecided():
-            waiting = None if state.closed else capture.case_round(state.capture, state.charge)
+            waiting = capture_round(state)
         case DisputeDecided():
             return dispute_decisions.waits_for(state.disputes, decided)
     return waiting is not None and decided.round in (None, waiting)
@@ -162,5 +167,5 @@ def refusals(state: Payment) -> tuple[Message, ...]:
 
 def emitted(state: Payment) -> Payment:
     """Return `state` once its first refusal is emitted."""
-    known: Decisions = state.decisions
+    known = state.decisions
     return replace(state, decisions=replace(known, refused=known.refused[1:]))

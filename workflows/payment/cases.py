@@ -6,7 +6,7 @@ disputes that nobody has answered.
 
 from collections.abc import Iterator
 
-from workflows.payment import capture, dispute_decisions, refund_disputes, refund_progress
+from workflows.payment import case_decisions, dispute_decisions, refund_disputes, refund_progress
 from workflows.payment.dispute import INQUIRY
 from workflows.payment.process import Payment
 from workflows.shared.cases import CaseView, Decision, OpenCase
@@ -97,8 +97,7 @@ def _refunds(state: Payment) -> Iterator[OpenCase]:
 
 def _captures(state: Payment) -> Iterator[OpenCase]:
     bill = state.bill
-    waits = not state.closed and capture.case_round(state.capture, state.charge) is not None
-    if bill is not None and waits:
+    if bill is not None and case_decisions.capture_round(state) is not None:
         yield OpenCase(
             kind="capture",
             amount_minor=bill.total_minor,

@@ -6,7 +6,7 @@ are those of POSIX: 69 to 99 lie in the last century.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -53,10 +53,7 @@ _SERIAL = re.compile(r"(?P<days>[0-9]{5}(?:[.,][0-9]{1,15})?)")
 @lru_cache(maxsize=8_192)
 def order_of(text: str) -> Said:
     """Return the orders that `text` can have, or none where all of them mean the same."""
-    if _ORDERED.fullmatch(text) is None:
-        return frozenset()
-    read = {order: _read(text, order, EPOCH_1900) for order in ORDER_NAMES}
-    return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
+    return _differing(text, ORDER_NAMES)
 
 
 def evidence_of(text: str) -> Said:
@@ -64,8 +61,7 @@ def evidence_of(text: str) -> Said:
     said, parts = order_of(text), _ORDERED.fullmatch(text)
     if len(said) <= 1 or parts is None or parts["mark"] == "-":
         return said
-    read = {order: _read(text, order, EPOCH_1900) for order in said - {YEAR_FIRST}}
-    return _differing({order: at_ms for order, at_ms in read.items() if at_ms is not None})
+    return _differing(text, said - {YEAR_FIRST})
 
 
 def said_in(text: str, order: Choice) -> Said:
@@ -73,7 +69,12 @@ def said_in(text: str, order: Choice) -> Said:
     return order_of(text) if order.is_asked else evidence_of(text)
 
 
-def _differing(moments: Mapping[str, int]) -> Said:
+def _differing(text: str, orders: Iterable[str]) -> Said:
+    """Return those of `orders` in which `text` is a date, or none where all mean the same."""
+    if _ORDERED.fullmatch(text) is None:
+        return frozenset()
+    read = ((order, _read(text, order, EPOCH_1900)) for order in orders)
+    moments = {order: at_ms for order, at_ms in read if at_ms is not None}
     differs = len(moments) == 1 or len(set(moments.values())) > 1
     return frozenset(moments) if differs else frozenset()
 
