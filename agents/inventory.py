@@ -1,4 +1,4 @@
-"""The inventory agent: reserves the goods of an order SKU by SKU, and puts them back.
+"""The inventory agent: reserves the items of an order SKU by SKU, and puts them back.
 
 Consumes   orders, payments, fraud, shipments, sagas, stock.answers
 Table      inventory

@@ -184,7 +184,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         for name in [each for each in settings if each.removesuffix(_FILE) in SECRETS - {each}]:
             settings[name.removesuffix(_FILE)] = _in_file(name, settings.pop(name))
         if unknown := [name for name in settings if name not in cls.__struct_fields__]:
-            raise ConfigError(f"{_variable(unknown[0])} is no setting{_nearest(unknown[0])}")
+            raise ConfigError(f"{_variable(unknown[0])} is not a setting{_nearest(unknown[0])}")
         empty = {name for name, value in settings.items() if not value} - _EMPTY_OK
         if empty:
             raise ConfigError(f"{_variable(min(empty))} is empty")
@@ -255,7 +255,7 @@ def _whole(path: str) -> Path:
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
-        text = "`~` is no folder: this user has no home. Operator: write the whole path"
+        text = "`~` is not a folder: this user has no home. Operator: write the whole path"
         raise RuntimeError(text) from error
 
 

@@ -14,6 +14,7 @@ from app.delivery.agent import Caller, InformedDecider
 from app.host.exit import hard_stop
 from app.host.processes import Busy, hold, keep_files_ours
 from app.worker import discovery, http, metrics
+from app.worker.local_producer import LocalProducer
 from app.worker.queries import LocalQueries
 from app.worker.watchdog import Watchdog
 
@@ -21,6 +22,7 @@ keep_files_ours()
 config = current()
 app, runners = composition.build(config)
 queries = LocalQueries(app, config, runners)
+producer = LocalProducer(app, config)
 servers: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
 following: list[asyncio.Task[None]] = []
@@ -84,7 +86,7 @@ app.at_stop.append(close_server)
 @app.task
 async def announce() -> None:
     """Announce address and partitions of this worker, as long as it runs."""
-    await discovery.announce(queries, queries.url, queries.send)
+    await discovery.announce(queries, queries.url, producer.send)
 
 
 @app.task
@@ -104,7 +106,7 @@ if config.service == "console":
     async def open_console() -> None:
         """Open the API and the pages."""
         directory = discovery.Directory()
-        servers.append(await serve_api(queries, directory, config))
+        servers.append(await serve_api(queries, producer, directory, config))
         await directory.run(config)
 
 

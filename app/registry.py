@@ -111,7 +111,7 @@ def _wrong_names(workflows: Mapping[str, Workflow]) -> Iterator[str]:
 
 
 def _wrong_tables(workflows: Mapping[str, Workflow]) -> Iterator[str]:
-    """Yield which workflow has no table, or that of another, and whose key is no field."""
+    """Yield which workflow has no table, or that of another, and whose key is not a field."""
     owners: dict[str, str] = {}
     for name, each in workflows.items():
         for table in (each.table, each.view.person_table):
@@ -121,7 +121,7 @@ def _wrong_tables(workflows: Mapping[str, Workflow]) -> Iterator[str]:
             yield f"workflows {owner} and {name} have one table: {each.table}"
         for message in (each.started_by, *each.ends.values()):
             if each.key not in message.__struct_fields__:
-                yield f"workflow {name}: its key {each.key} is no field of {message.__name__}"
+                yield f"workflow {name}: its key {each.key} is not a field of {message.__name__}"
 
 
 def _wrong_figures(workflows: Mapping[str, Workflow]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from app.operations.search.consumer_groups import groups
 from app.local.supervisor import Supervisor
 
 NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
-"""Who is no worker. The console serves the tabs: its own time is emitted apart."""
+"""Who is not a worker. The console serves the tabs: its own time is emitted apart."""
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
 REST_SECONDS = 8.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A busy machine is no failure: nothing is asserted on how long an example took.
+# A busy machine is not a failure: nothing is asserted on how long an example took.
 settings.register_profile("payflow", deadline=None)
 settings.register_profile("unit", deadline=None, max_examples=40)
 settings.register_profile("security", deadline=None, max_examples=5_000)

@@ -153,7 +153,7 @@ function funnel() {
   drawFunnel(byId("funnel").tBodies[0], state.totals || {}, MOST, state.open_orders || {});
 }
 
-// The plot of money has one currency at a time: those of another are no height in its scale.
+// The plot of money has one currency at a time: those of another have no height in its scale.
 function shownCurrency(totals) {
   const choice = byId("money-currency");
   const codes = [...new Set(Object.keys(totals).filter((each) => each.includes("_minor/")).map(currencyOf))].sort();

@@ -9,7 +9,7 @@ function currencyOf(figure) {
   return figure.split("/")[1] || "";
 }
 
-// How many minor units one shown unit is; 1 for what is no money, or in no known currency.
+// How many minor units one shown unit is; 1 for what is not money, or in no known currency.
 function unitsOf(figure) {
   return 10 ** (EXPONENTS[currencyOf(figure)] || 0);
 }

@@ -262,7 +262,7 @@ def _time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"{text!r} is no RFC 3339 time, such as 2026-01-31T09:30:00Z", 2)
+        fail(f"{text!r} is not an RFC 3339 time, such as 2026-01-31T09:30:00Z", 2)
     if moment.tzinfo is None:
         fail(f"{text!r} has no zone; add Z or +01:00", 2)
     return round(moment.timestamp() * 1_000)

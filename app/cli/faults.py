@@ -30,7 +30,7 @@ def clock(
     """Move the clocks of the external systems ahead, such as +25h; Payflow's own stay."""
     match = re.fullmatch(r"\+?(\d{1,5})([smhd])", by)
     if match is None:
-        fail(f"{by!r} is no time to move ahead by; say one such as +25h, +90s or +8d", 2)
+        fail(f"{by!r} is not a time to move ahead by; say one such as +25h, +90s or +8d", 2)
     seconds = int(match.group(1)) * UNIT_SECONDS[match.group(2)]
     config = running_instance()
     found = {

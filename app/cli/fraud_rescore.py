@@ -99,8 +99,8 @@ def _matrix(changes: Changes) -> Table:
 
 
 def moment(text: str) -> int:
-    """Return the time that `text` says, in ms; 0 for none. Ends with usage when it is no time."""
+    """Return the time that `text` says, in ms; 0 for none. Ends with usage when not a time."""
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1_000) if text else 0
     except ValueError:
-        fail(f"{text!r} is no RFC 3339 time like 2026-01-31T09:30:00Z", 2)
+        fail(f"{text!r} is not an RFC 3339 time like 2026-01-31T09:30:00Z", 2)

@@ -125,6 +125,6 @@ def _ms(day: str) -> int:
     try:
         moment = datetime.fromisoformat(day)
     except ValueError:
-        fail(f"{day!r} is no day like 2018-04-01", 2)
+        fail(f"{day!r} is not a day like 2018-04-01", 2)
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(zoned.timestamp() * 1_000)

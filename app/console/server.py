@@ -12,7 +12,7 @@ from app.auth import operators
 from app.config import Config
 from app.console.api.access import AUTH, Auth, authorized
 from app.console.api.case_outcomes import PATIENCE, Patience
-from app.console.api.context import CONTEXT, ApiContext, now_ms
+from app.console.api.context import CONTEXT, ApiContext, MessageProducer, now_ms
 from app.console.api.dead_letters import add_dead_letters
 from app.console.api.fault_injection import add_fault_injection
 from app.console.api.figures import FIGURES, Figures
@@ -50,16 +50,20 @@ log = structlog.get_logger(__name__)
 
 
 def make_api(
-    queries: LocalQueries, directory: Directory, config: Config, clock: Callable[[], int] = now_ms
+    queries: LocalQueries,
+    producer: MessageProducer,
+    directory: Directory,
+    config: Config,
+    clock: Callable[[], int] = now_ms,
 ) -> web.Application:
-    """Return the API over `instance`; other workers are found through `directory`."""
+    """Return the API of this worker; others are found through `directory`."""
     routes = with_headers_only((*ROUTES, *openapi_routes(ROUTES), *page_routes()))
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
         client_max_size=BODY_BYTES_MAX,
         middlewares=[problems, readable, known_hosts(*names), authorized(routes)],
     )
-    app[CONTEXT] = ApiContext(queries, directory, config, clock)
+    app[CONTEXT] = ApiContext(queries, producer, directory, config, clock)
     figures = live_figures()
     app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
     app[HOLDINGS] = Holdings(quotas_of(config), clock)
@@ -67,8 +71,7 @@ def make_api(
     app[OPEN_CASES] = tuple(map(OpenCases, case_views()))
     app[MISSED_WEBHOOKS] = _missed_webhooks(app[CONTEXT])
     app[SETTLEMENT] = NightlySettlement(config)
-    app[LIVE] = Live(app)
-    app[REPEATS] = Repeats()
+    app[LIVE], app[REPEATS] = Live(app), Repeats()
     app[STREAMS] = set()
     app[VERDICT] = {}
     app[STAND_INS] = StandIns()
@@ -76,11 +79,8 @@ def make_api(
     app[PENDING_REFUNDS] = PendingRefunds()
     app[RATES], app[PATIENCE] = open_rates(config), Patience()
     app[PROPOSALS] = proposal_in(config)
-    add_invariants(app)
-    add_dead_letters(app)
-    add_searches(app)
-    add_fault_injection(app)
-    add_fraud(app)
+    for add in (add_invariants, add_dead_letters, add_searches, add_fault_injection, add_fraud):
+        add(app)
     add_pages(app)
     serve_routes(app, routes)
     app[FLOW_METRICS] = FlowMetrics(app[CONTEXT])
@@ -100,10 +100,12 @@ def _missed_webhooks(context: ApiContext) -> dict[str, MissedWebhookReader]:
     }
 
 
-async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> RunningServer:
+async def serve_api(
+    queries: LocalQueries, producer: MessageProducer, directory: Directory, config: Config
+) -> RunningServer:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
     _first_start(config)
-    return await serve_site(make_api(queries, directory, config), config, "console_port")
+    return await serve_site(make_api(queries, producer, directory, config), config, "console_port")
 
 
 def _first_start(config: Config) -> None:
@@ -138,7 +140,7 @@ async def _listen(app: web.Application) -> None:
                 for each in app[MISSED_WEBHOOKS].values()
             ),
             asyncio.create_task(_kept(app[SETTLEMENT].run, context.config)),
-            asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
+            asyncio.create_task(Checkpointer(context.config, context.producer.publish).run()),
         ]
         for task in app[LISTENING]:
             task.add_done_callback(_say_why)

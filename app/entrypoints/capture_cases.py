@@ -1,4 +1,4 @@
-"""What operators decide about goods that have left and are not paid, of whichever workflow."""
+"""What operators decide about items that have left and are not paid, of whichever workflow."""
 
 from app.entrypoints.case_requests import CaptureCases
 from app.entrypoints.emission import Emission

@@ -32,7 +32,7 @@ ORDERED_AT = (
 SOLD_IN = sorted(EXPONENTS.keys() & CURRENCIES)
 """Currencies of today that the payment provider takes as well."""
 DISCOUNT = "orders:discount"
-"""The scope of clients who may charge less than goods cost, or nothing for a line."""
+"""The scope of clients who may charge less than items cost, or nothing for a line."""
 COUNTRY = (
     "A country of ISO 3166-1 by its alpha-2 code, such as GB; its alpha-3 code and its English "
     "name are taken for it. XK is Kosovo, ZZ a country that is not known."
@@ -59,7 +59,7 @@ NotTaken = Annotated[object, Meta(description=NO_AMOUNT, extra_json_schema={"not
 
 
 class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Goods wanted: a price for each unit, or an amount for the whole line."""
+    """Items wanted: a price for each unit, or an amount for the whole line."""
 
     sku: Name
     quantity: Quantity

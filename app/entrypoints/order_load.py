@@ -22,7 +22,7 @@ RETURN_SECONDS = 10.0
 
 
 def stock_up(seed: int) -> LoadRequest:
-    """Return the request that receives all goods."""
+    """Return the request that receives all items."""
     units = {f"sku-{at}": PLENTY_UNITS for at in range(SKUS)}
     units |= {f"sku-{at}": SCARCE_UNITS for at in range(SCARCE_SKUS)}
     units[HOT] = PLENTY_UNITS
@@ -79,7 +79,7 @@ def _returned(path: str, number: int, line: dict[str, object], after: float) -> 
 
 
 def decided(order_id: str, random: Random) -> LoadRequest:
-    """Return the decision about goods that have left and are not paid."""
+    """Return the decision about items that have left and are not paid."""
     gives_up = random.random() < WRITTEN_OFF_RATE
     lost = {"decision": "written_off", "reference": f"loss-{order_id}"}
     body = {**(lost if gives_up else {"decision": "retry"}), "reason": "decided in a drill"}

@@ -55,7 +55,7 @@ class AdjustmentTaken(TypedDict):
 
 
 def received(asked: ReceiptAsked, own_id: OwnId) -> list[Emission]:
-    """Return the goods that came in, one message a SKU; the same receipt counts once."""
+    """Return the items that came in, one message a SKU; the same receipt counts once."""
     receipt_id = own_id("receipt", asked.receipt_id)
     return [_receipt(receipt_id, asked.receipt_id, item) for item in asked.items]
 
@@ -104,7 +104,7 @@ COMMANDS = (
     CommandRequest(
         path="/stock/receipts",
         scope="stock",
-        summary="Receive goods",
+        summary="Receive items",
         body=ReceiptAsked,
         emissions=received,
         answer=_received,

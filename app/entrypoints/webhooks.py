@@ -109,7 +109,7 @@ def _amount_minor(about: dict[str, object]) -> object:
 def _part(value: dict[str, object], name: str) -> dict[str, object]:
     part = value.get(name)
     if not isinstance(part, dict):
-        raise BadRequest(f"{name} is no object", name)
+        raise BadRequest(f"{name} is not an object", name)
     return part
 
 

@@ -1,4 +1,4 @@
-"""Money that the payment provider holds: until when, and taking it once the goods have left.
+"""Money that the payment provider holds: until when, and taking it once the items have left.
 
 The provider captures an intent once, or cancels it: asking again is safe with any key. Only a card
 that is charged anew, in a later round, needs one.
@@ -105,7 +105,7 @@ async def _take(account: Account, command: CaptureCharge) -> stripe.PaymentInten
 
 
 async def _charge_anew(account: Account, command: CaptureCharge) -> stripe.PaymentIntent:
-    """Charge the card for goods that have left. Raises Unclear, and a StripeError when refused."""
+    """Charge the card for items that have left. Raises Unclear, and a StripeError when refused."""
     query: stripe.params.PaymentIntentSearchParams = {
         "query": account.query(command),
         "limit": INTENTS_MAX,

@@ -44,7 +44,7 @@ def _parse(header: str) -> tuple[int, list[str]]:
     if len(times) != 1 or not signatures:
         raise BadSignature("the signature header is not of the form t=...,v1=...")
     if not (times[0].isascii() and times[0].isdigit() and len(times[0]) <= DIGITS_MAX):
-        raise BadSignature("the time of the signature is no number")
+        raise BadSignature("the time of the signature is not a number")
     return int(times[0]), signatures
 
 

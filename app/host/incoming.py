@@ -178,7 +178,7 @@ async def runner_of(app: web.Application, shutdown_seconds: float) -> web.AppRun
 
 @web.middleware
 async def readable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a request with a header that is no text, or a body that is compressed or in parts."""
+    """Refuse a request with a header that is not text, or a body that is compressed or in parts."""
     connection = None if request.transport is None else request.transport.get_protocol()
     limited = connection if isinstance(connection, Connection) else None
     if limited is not None:
@@ -205,7 +205,7 @@ _aiohttp_expects = web_urldispatcher._default_expect_handler  # noqa: SLF001  se
 
 
 async def _expects(request: web.Request) -> None:
-    """Answer `Expect`; one that is no text is left to `readable`.
+    """Answer `Expect`; one that is not text is left to `readable`.
 
     aiohttp would repeat it in its refusal, before any middleware, which cannot be encoded: a 500.
     Also for paths that are not there, so a handler of our routes is not enough.

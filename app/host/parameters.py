@@ -74,7 +74,7 @@ def query_of(request: web.Request) -> Mapping[str, str]:
     for name, value in request.query.items():
         if not (is_text(name) and is_text(value)):
             shown = name[:100] if is_text(name) else "query"
-            raise BadParameter("a parameter of the query is no UTF-8 text", shown)
+            raise BadParameter("a parameter of the query is not UTF-8 text", shown)
     return request.query
 
 
@@ -129,7 +129,7 @@ def path_text(request: web.Request, name: str) -> str:
     """Return the part `name` of the path, whatever text it is. Raises BadParameter."""
     said = request.match_info.get(name, "")
     if not is_text(said):
-        raise BadParameter(f"{name} is no UTF-8 text", name)
+        raise BadParameter(f"{name} is not UTF-8 text", name)
     return said
 
 
@@ -137,7 +137,7 @@ def path_name(request: web.Request, name: str) -> str:
     """Return the part `name` of the path, an id. Raises BadParameter."""
     said = path_text(request, name)
     if not is_name(said):
-        raise BadParameter(f"{name} is no id", name)
+        raise BadParameter(f"{name} is not an id", name)
     return said
 
 
@@ -145,16 +145,16 @@ def path_name(request: web.Request, name: str) -> str:
 
 
 def check_headers(request: web.Request) -> None:
-    """Raise BadParameter for a header that is no text; every server does so first."""
+    """Raise BadParameter for a header that is not text; every server does so first."""
     for name, value in request.headers.items():
-        # aiohttp decodes bytes that are no UTF-8 as lone surrogates, which nothing can encode.
+        # aiohttp decodes bytes that are not UTF-8 as lone surrogates, which nothing can encode.
         if not is_text(value):
             shown = name if name.isprintable() and is_text(name) else "of a header"
-            raise BadParameter(f"the value of {shown} is no UTF-8 text", shown)
+            raise BadParameter(f"the value of {shown} is not UTF-8 text", shown)
 
 
 def header(request: web.Request, name: str, standard: str = "") -> str:
-    """Return the header `name`; `check_headers` has refused those that are no text."""
+    """Return the header `name`; `check_headers` has refused those that are not text."""
     return request.headers.get(name, standard)
 
 
@@ -174,7 +174,7 @@ def has_header(request: web.Request, name: str) -> bool:
 
 
 def cookie(request: web.Request, name: str) -> str:
-    """Return the cookie `name`; "" where there is none, or what was sent is no text."""
+    """Return the cookie `name`; "" where there is none, or what was sent is not text."""
     said = request.cookies.get(name, "")
     return said if is_text(said) else ""
 
@@ -235,7 +235,7 @@ async def form_of(request: web.Request) -> dict[str, str]:
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
         )
     except ValueError as error:
-        detail = f"the body is no form of at most {FIELDS_MAX:,} fields in UTF-8"
+        detail = f"the body is not a form of at most {FIELDS_MAX:,} fields in UTF-8"
         raise BadParameter(detail, "body") from error
     return dict(pairs)
 

@@ -66,7 +66,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = ("application/json",)
     """The types of a good answer."""
     plain: tuple[int, ...] = ()
-    """Statuses of a failure whose answer has the shape of a good one, and is no problem."""
+    """Statuses of a failure whose answer has the shape of a good one, and is not a problem."""
     parameters: tuple[str, ...] = ()
     """Query parameters, and headers (which begin with a capital)."""
     stream: bool = False
@@ -107,7 +107,7 @@ def _check_places(routes: Sequence[Route]) -> None:
 
 
 def with_headers_only(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """Return `routes`, and HEAD beside every GET that is no stream: HTTP asks for both."""
+    """Return `routes`, and HEAD beside every GET that is not a stream: HTTP asks for both."""
     known = {(route.method, route.path) for route in routes}
     headers_only = (
         replace(route, method="HEAD")

@@ -12,7 +12,7 @@ NUMBER_BYTES_MAX = 10
 def count_headers(content: memoryview, records: int) -> int:
     """Return how many headers the first `records` records say they have.
 
-    Raises IndexError and ValueError where these are no records.
+    Raises IndexError and ValueError where these are not records.
     """
     count = at = 0
     for _ in range(records):

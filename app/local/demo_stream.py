@@ -26,7 +26,7 @@ FIRSTS = {
     "stock_outs": "first order out of stock",
     "fraud_detected": "first fraud found",
     "shipment_failed": "first shipment refused by the carrier",
-    "returns_accepted": "first goods returned",
+    "returns_accepted": "first items returned",
 }
 """What is said once, when a figure is no longer zero."""
 MB, BLOCK_BYTES = 1_000_000, 512

@@ -41,7 +41,7 @@ def parse(text: str) -> dict[str, dict[str, float]]:
             or fault not in EXTERNAL_SYSTEMS[system].__struct_fields__
         ):
             known = {f for shape in EXTERNAL_SYSTEMS.values() for f in shape.__struct_fields__}
-            raise FaultError(f"{name!r} is no fault; there are {', '.join(sorted(known))}")
+            raise FaultError(f"{name!r} is not a fault; there are {', '.join(sorted(known))}")
         try:
             found.setdefault(system, {})[fault] = float(value)
         except ValueError as error:

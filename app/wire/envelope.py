@@ -39,7 +39,7 @@ Headers = list[tuple[str, bytes]]
 
 
 class Undecodable(PayflowError, ValueError):
-    """A record is no message of Payflow: its headers or its body are wrong."""
+    """A record is not a message of Payflow: its headers or its body are wrong."""
 
 
 class BadEnvelope(Undecodable):
@@ -134,7 +134,7 @@ def _milliseconds(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadEnvelope(f"header ce_time is no RFC 3339 time: {text[:40]}") from error
+        raise BadEnvelope(f"header ce_time is not an RFC 3339 time: {text[:40]}") from error
     if moment.tzinfo is None:
         raise BadEnvelope("header ce_time has no zone")
     time_ms = round(moment.timestamp() * 1_000)

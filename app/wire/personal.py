@@ -2,7 +2,7 @@
 
 `workflows.shared.personal` marks it. The type is that of a message by its wire name, that of a
 table's state, or that of the Struct at hand. What a record holds besides, fields that its type
-does not declare and bytes of no known type, is masked whole. Values that are no record (fields of a
+does not declare and bytes of no known type, is masked whole. Values outside records (fields of a
 log line, what a workflow shows of a state) are judged by name: those names are derived from the
 marks of all that is declared.
 """

@@ -19,12 +19,10 @@ from app.host.incoming import LimitedSite, readable, runner_of
 from app.host.parameters import BadParameter, header, path_text, refuse_unknown, text_of, whole
 from app.host.processes import url_of
 from app.host.routes import Audience, Handler, Route, is_called, serve_routes
-from app.wire.envelope import Envelope
 from app.wire.json_output import json_bytes
 from app.wire.known_secrets import check_secrets
 from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
-from workflows.shared.message import Message
 
 SHUTDOWN_SECONDS = 0.5
 LIMIT_MAX = 1_000
@@ -62,10 +60,6 @@ class LocalQueries(Protocol):
 
     def partitions(self) -> dict[str, list[int]]:
         """Return the partitions held here, by table."""
-        ...
-
-    async def publish(self, message: Message, envelope: Envelope) -> None:
-        """Produce `message`; return when it is acknowledged."""
         ...
 
 

@@ -96,7 +96,7 @@ def test_every_message_belongs_to_one_topic():
 
 
 def test_every_table_is_kept_by_an_agent():
-    """A table that nobody writes is no table."""
+    """A table that nobody writes is not a table."""
     kept = {agent.table.name for agent in load_agents().values() if agent.table}
 
     assert set() == set(tables.declared) - kept

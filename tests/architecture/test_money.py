@@ -8,7 +8,7 @@ from tests.support.source import ROOT, modules
 NO_MONEY = {
     "workflows/fraud/verdict.py": "the weight of a figure in the model",
 }
-"""Files that show two decimals of what is no money, and what it is."""
+"""Files that show two decimals of what is not money, and what it is."""
 CODE = ("app", "workflows", "agents", "tables")
 PAGES = sorted([*(ROOT / "web").glob("*.js"), *(ROOT / "web/templates").glob("*.html")])
 

@@ -108,6 +108,9 @@ REFUSED_TEXT = {
     r"taking back": "compensating",
     r"(un)?guard(s|ed)?|folded": "checked, authenticated, projected",
     r"robbed|(is|are|was|were|being|be) hurt": "wiped, faulted",
+    r"goods": "items",
+    r"(?<!there )(is|are|was|were) no(?! (longer|more|less|one|other|different|better|worse))":
+        "is not a",
 }  # fmt: skip
 """Regular expressions between word boundaries, and what to write instead."""
 

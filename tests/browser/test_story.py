@@ -59,7 +59,7 @@ def test_an_order_is_placed_and_watched_until_it_settles(
 def test_a_broken_provider_makes_everything_go_back(
     page: Page, sign_in: Callable[[Page], None]
 ) -> None:
-    """Every card is declined: the goods go back, the page says why, and the books are even."""
+    """Every card is declined: the items go back, the page says why, and the books are even."""
     sign_in(page)
     go(page, "Faults")
     provider = page.get_by_role("region", name="provider")
@@ -71,7 +71,7 @@ def test_a_broken_provider_makes_everything_go_back(
         timeout=END_MS_MAX
     )
     expect(page.get_by_text("payment failed").first).to_be_visible()
-    # Where the card is declined before the goods are reserved, there is nothing to release.
+    # Where the card is declined before the items are reserved, there is nothing to release.
     over = re.compile(r"inventory\.(released|rejected)")
     expect(page.get_by_role("cell", name=over).first).to_be_visible()
 

@@ -55,7 +55,7 @@ def with_headers(record: Record, **changes: bytes) -> Record:
         pytest.param(
             with_headers(cancel(1), **{SIGNATURE.replace("-", "__"): b"\xff\xfe"}),
             "forged",
-            id="a signature that is no ASCII",
+            id="a signature that is not ASCII",
         ),
         pytest.param(
             with_headers(cancel(1), ce_id=b"x" * 2_000_000),
@@ -93,7 +93,7 @@ def with_headers(record: Record, **changes: bytes) -> Record:
             id="a time after which there is none",
         ),
         pytest.param(
-            with_headers(cancel(1), ce_id=b"\xff"), "bad_envelope", id="an id that is no text"
+            with_headers(cancel(1), ce_id=b"\xff"), "bad_envelope", id="an id that is not text"
         ),
         pytest.param(
             replace(cancel(1), headers=(*cancel(1).headers, ("ce_id", b"\xff"))),

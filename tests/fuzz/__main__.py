@@ -18,7 +18,7 @@ NAMES = (
 """Of the readers, which are imported late: what is imported before is not instrumented."""
 RUNS, SECONDS_MAX = 5_000, 120
 RSS_MB, BYTES_MAX, ONE_SECONDS = 2_000, 4_096, 60
-"""By the clock on the wall: a busy machine alone is no failure."""
+"""By the clock on the wall: a busy machine alone is not a failure."""
 SHOWN_CHARS = 4_000
 
 

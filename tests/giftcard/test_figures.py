@@ -14,7 +14,7 @@ from app.console.api.live import LIVE
 from app.console.api.open_orders import OPEN_ORDERS
 from app.delivery.row import Row, encode_row
 from app.registry import live_figures
-from tests.support.console import FakeQueries, client, queries
+from tests.support.console import FakeWorker, client, queries
 from tests.support.giftcard.world import World, top_up
 from workflows.analytics.messages import FiguresUpdated
 
@@ -22,7 +22,7 @@ __all__ = ["client", "queries"]
 
 
 @pytest.fixture
-async def counted(client: TestClient, queries: FakeQueries) -> TestClient:
+async def counted(client: TestClient, queries: FakeWorker) -> TestClient:
     """The console that has received the figures of one credited top-up; another is open."""
     world = World(queries)
     await top_up(client)

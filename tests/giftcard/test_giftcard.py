@@ -27,7 +27,7 @@ from app.registry import load_agents, load_workflows, services, wanted_topics
 from app.wire.envelope import Envelope
 from app.worker import metrics
 from tests.support.clients import client_key
-from tests.support.console import FakeQueries, client, place, queries
+from tests.support.console import FakeWorker, client, place, queries
 from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World, top_up
 from tests.support.operators_site import Site, site
 from tests.support.runtime import FakeRuntime, as_read
@@ -39,7 +39,7 @@ __all__ = ["client", "queries", "site"]
 
 
 @pytest.fixture
-def world(queries: FakeQueries) -> World:
+def world(queries: FakeWorker) -> World:
     """The agents, with nothing that they have received."""
     return World(queries)
 
@@ -331,7 +331,7 @@ async def test_a_dead_letter_of_it_is_sent_back(client: TestClient, world: World
 
 
 async def test_a_drill_plays_it_beside_the_others(
-    client: TestClient, queries: FakeQueries, tmp_path: Path
+    client: TestClient, queries: FakeWorker, tmp_path: Path
 ) -> None:
     """The load alternates; what needs nothing beforehand asks for nothing."""
     key = client_key(tmp_path, "drill")

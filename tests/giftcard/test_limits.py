@@ -14,7 +14,7 @@ from app.wire import codecs
 from app.wire.byte_limits import ROW_BYTES_MAX
 from app.wire.envelope import Envelope, Undecodable
 from app.wire.records import size_of
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World
 from workflows.shared.limits import MINOR_MAX, NAME_CHARS_MAX
 from workflows.shared.message import type_name
@@ -56,7 +56,7 @@ def test_what_is_accepted_of_a_top_up_is_carried(body: dict[str, Any]) -> None:
         codecs.check_readable(message, envelope)
     except Undecodable:
         return
-    queries = FakeQueries()
+    queries = FakeWorker()
     queries.emitted.append((message, envelope))
     world = World(queries)
     asyncio.run(world.run())

@@ -31,7 +31,7 @@ from app.operations.search.query import parse
 from app.operations.search.record_view import view_of
 from app.wire.personal import MASK
 from app.wire.records import Record
-from tests.support.console import FakeQueries, client, queries
+from tests.support.console import FakeWorker, client, queries
 from tests.support.giftcard.world import TOP_UP, World, top_up
 from tests.support.source import ROOT
 from workflows.shared.message import type_name
@@ -44,7 +44,7 @@ TYPE = type_name(TopUpRequested)
 
 
 @pytest.fixture
-def world(queries: FakeQueries) -> World:
+def world(queries: FakeWorker) -> World:
     """The agents, with nothing that they have received."""
     return World(queries)
 

@@ -24,7 +24,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, bytes], ...]
     poison: bool = True
     odd: bool = False
-    """Whether it carries a header whose name is no UTF-8."""
+    """Whether it carries a header whose name is not UTF-8."""
     compressed: bool = False
 
 

@@ -28,7 +28,7 @@ RARELY = 0.04
 
 
 def sign_oddly(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
-    """A signature that is no ASCII, no hexadecimal, or nothing."""
+    """A signature that is neither ASCII nor hexadecimal, or nothing."""
     sign = random.choice([b"\xff\xfe", "é".encode(), b"0" * 64, b"x" * 100_000])
     return sent_as("sign_oddly", record, headers=_set(record, {SIGNATURE: sign}))
 
@@ -78,7 +78,7 @@ def mistime(record: Record, random: Random, _topics: list[str], _partitions: int
 
 
 def name_oddly(record: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
-    """No event, under a header whose name is no UTF-8."""
+    """No event, under a header whose name is not UTF-8."""
     return sent_as("name_oddly", record, value=b"{odd", odd=True)
 
 
@@ -93,7 +93,7 @@ def fill(record: Record, random: Random, _topics: list[str], _partitions: int) -
 
 
 def twin(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
-    """An order, a cancellation, a return or a delivery of goods by somebody else.
+    """An order, a cancellation, a return or a delivery of items by somebody else.
 
     About something known where `record` is about something, under a new id or one in use.
     """
@@ -123,7 +123,7 @@ def twin(record: Record, random: Random, _topics: list[str], partitions: int) ->
 
 
 def receive(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
-    """Goods come in, or are missed, for all that anybody knows."""
+    """Items come in, or are missed, for all that anybody knows."""
     sku = f"sku-{random.randrange(200)}"
     number = random.randrange(20)
     emitted = random.choice(

@@ -21,7 +21,7 @@ from tests.support.broker import local_config
 WANTED = DrillOptions(seed=42_072, rate=4.0, size=SMALL)
 """Of this seed, services whose rows have an outbox are killed, frozen, and crash once stored."""
 DECIDED = ("captures_declined", "holds_expire")
-"""Faults that leave goods unpaid, until an operator decides."""
+"""Faults that leave items unpaid, until an operator decides."""
 STEPS = {step.fault: step for step in plan(WANTED.seed, services(), size=WANTED.size)}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(420)]
@@ -37,7 +37,7 @@ async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill
     """A drill on an instance of its own, broker and ports included, under a small load."""
     ports = {"provider_port": 0, "carrier_port": 0}
     config = local_config(tmp_path_factory.mktemp("faults"), **ports)
-    # Customers ask again all the time while faults are in force: that is no news.
+    # Customers ask again all the time while faults are in force: that is not news.
     hooks = stamina.instrumentation.get_on_retry_hooks()
     stamina.instrumentation.set_on_retry_hooks(())
     async with open_drill(config, WANTED, say) as drill:

@@ -131,7 +131,7 @@ async def test_killed_and_wiped_it_judges_as_if_nothing_had_been(tmp_path: Path)
 
 @pytest.mark.timeout(600)
 async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
-    """A rule counts from the next payment on, a bad one changes nothing, a label stops goods."""
+    """A rule counts from the next payment on, a bad one changes nothing, a label stops items."""
     made = [paid(number, Random(number)) for number in range(9)]
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0)
     strict = RULES[0] | {"rule_id": "new.everything", "when": {"gt": [{"field": "amount"}, 0]}}

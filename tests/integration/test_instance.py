@@ -47,7 +47,7 @@ def proven(console_url: str) -> Any:
 
 
 def produce_strange(broker_url: str) -> tuple[str, bytes]:
-    """Put a whole order that is aborted, and behind it what is no event, on one partition.
+    """Put a whole order that is aborted, and behind it what is not an event, on one partition.
 
     Return the id of that order and the bytes of the other.
     """

@@ -10,7 +10,7 @@ from app.config import Config
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.wire.envelope import Envelope
 from app.wire.topics import partitions_of
-from app.worker.queries import LocalQueries
+from app.worker.local_producer import LocalProducer
 from tests.support.workers import read
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message, type_name
@@ -41,10 +41,10 @@ async def test_a_thousand_requests_at_once_are_all_published(kafka_config: Confi
     await ensure_topics(kafka_config, [TopicSpec(name=topic, partitions=partitions)])
     producer = AIOKafkaProducer(acks="all", **client_options(kafka_config))
     app: Any = SimpleNamespace(producer=SimpleNamespace(_producer=producer))
-    queries = LocalQueries(app, kafka_config, ())
+    local = LocalProducer(app, kafka_config)
     await producer.start()
     try:
-        await asyncio.gather(*(queries.publish(*each) for each in messages))
+        await asyncio.gather(*(local.publish(*each) for each in messages))
     finally:
         await producer.stop()
 

@@ -110,7 +110,7 @@ class Books:
         await producer.stop()
 
     async def garble(self, key: bytes, partition: int) -> str:
-        """Put a record that is no row into the changelog of payments; return where it lies."""
+        """Put a record that is not a row into the changelog of payments; return where it lies."""
         topic = changelog_topic(payments)
         async with AIOKafkaProducer(bootstrap_servers=self.config.broker_url) as producer:
             at = await producer.send_and_wait(topic, b"\x00garbage", key, partition)
@@ -255,7 +255,7 @@ async def test_a_record_that_nobody_can_read_is_named_and_the_rest_is_compared(
     assert (1, 1, {}) == (code, said["matched"], offending(said))
     first, second = sorted(said["unreadable"])
     assert first.startswith(batch)
-    assert second.startswith(f"{garbage} is no row of payment: ")
+    assert second.startswith(f"{garbage} is not a row of payment: ")
     assert "2 records unreadable" in said["read"]["payments"]
 
 

@@ -114,7 +114,7 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
 ) -> None:
     """Changed bytes go as another event.
 
-    What is no event is refused; a dropped dead letter stays.
+    What is not an event is refused; a dropped dead letter stays.
     """
     broken = worker(redrive_instance, "tally_app", stack)
     producer = AIOKafkaProducer(bootstrap_servers=redrive_instance.broker_url)

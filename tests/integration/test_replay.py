@@ -73,7 +73,7 @@ async def test_every_row_comes_out_the_same_and_a_changed_one_is_named(tmp_path:
         changed = (await again(instance.config, "payment", tmp_path)).tables[0]
         assert 1 == changed.different
         assert [order_id] == [each.key for each in changed.differences]
-        with pytest.raises(ReplayError, match="no sandbox and not empty"):
+        with pytest.raises(ReplayError, match="not a sandbox and not empty"):
             await replay(instance.config, ReplayOptions(service="order", sandbox=tmp_path), _say)
         with pytest.raises(ReplayError, match="no such service"):
             await again(instance.config, "nobody", tmp_path)

@@ -35,7 +35,7 @@ from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
 from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from workflows.order.messages import OrderCancelRequested
 
 RECORDS, PARTITIONS, PLANTED_AT, DELETED = 20_000, 4, 12_345, 1_500
@@ -113,7 +113,7 @@ def haystack(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Conf
 async def client(haystack: Any, aiohttp_client: Any) -> TestClient:
     """A client of the console over that broker."""
     load_agents()
-    site = make_api(FakeQueries(), Directory(), haystack[0])
+    site = make_api(FakeWorker(), FakeWorker(), Directory(), haystack[0])
     # There are no figures on this broker to listen to.
     site.on_startup.remove(_listen)
     return await aiohttp_client(site)
@@ -284,7 +284,7 @@ async def test_odd_records_are_shown_as_they_can_be(client, haystack, own_name):
         pytest.param("/topics/haystack/records?cursor=9/1", 400, "cursor", id="no partition"),
         pytest.param("/topics/haystack/find?from=9/1", 400, "from", id="a start of no partition"),
         pytest.param("/topics/haystack/records?from=soon", 400, "from", id="no start"),
-        pytest.param("/topics/haystack/records?q=%ff%fe", 200, "", id="bytes that are no text"),
+        pytest.param("/topics/haystack/records?q=%ff%fe", 200, "", id="bytes that are not text"),
         pytest.param("/topics/haystack/records?cursor=0/999999999", 200, "", id="behind the end"),
         pytest.param("/topics?internal=2", 400, "internal", id="no flag"),
     ],

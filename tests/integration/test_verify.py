@@ -165,7 +165,7 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
     nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
     causeless = msgspec.structs.replace(nameless, value=b"1", headers=[])
     await cluster.publish([signed(each, Config().signing_key) for each in (nameless, causeless)])
-    # A record that no service of Payflow produced is no dead letter.
+    # A record that no service of Payflow produced is not a dead letter.
     await cluster.publish([causeless])
     dead_letters = broken(await verify(cluster.config))["dead_letters_name_causes"]
     assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == dead_letters

@@ -575,7 +575,7 @@ def check_books(world: World, order_id: str) -> None:
 
 @pytest.mark.parametrize("block", range(20))
 def test_the_books_balance_whatever_the_order_of_arrival(block: int) -> None:
-    """Every order has one end, and money, goods and shipments agree with it."""
+    """Every order has one end, and money, items and shipments agree with it."""
     for seed in range(block * 50, block * 50 + 50):
         world = World(seed)
         world.open()

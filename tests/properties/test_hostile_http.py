@@ -18,7 +18,7 @@ from app.host.routes import Route
 from app.local.simulators import carrier, provider
 from app.local.simulators.request_checks import KNOWN
 from app.worker import http as worker
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.hostile_http import (
     BAD_REQUEST,
     SILENT,
@@ -63,7 +63,7 @@ def trouble_with(answer: Answer, request: bytes) -> str:
     """Return what is wrong with an answer: a request may be refused, not fail."""
     if answer.status >= 500 and answer.status != UNAVAILABLE:
         return f"{answer.status}"
-    # The HTTP parser's own refusals are no problems, and HEAD has no body.
+    # The HTTP parser's own refusals are not problems, and HEAD has no body.
     is_refusal = answer.is_ours and answer.status == BAD_REQUEST and not request.startswith(b"HEAD")
     return f"no field: {answer.body[:300]!r}" if is_refusal and not answer.names_a_field() else ""
 
@@ -126,7 +126,7 @@ async def test_no_request_fails_at_the_console(console: Console, request: st.Dat
 @pytest.fixture
 async def worker_server(aiohttp_server: Any) -> TestServer:
     """A worker that holds a row."""
-    rows = FakeQueries()
+    rows = FakeWorker()
     rows.keep("order", "o1", Order(order_id="o1", total_minor=90_000, currency="GBP"))
     app = worker.make_site(rows, CONFIG)
     app.on_response_prepare.append(mark)

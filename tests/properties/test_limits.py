@@ -109,7 +109,7 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Return the body of an order, and those of what is asked about it and its goods."""
+    """Return the body of an order, and those of what is asked about it and its items."""
     placed = draw(orders())
     text = draw(st.sampled_from(["", "x", WIDEST, CONTROL])) * TEXT_CHARS_MAX
     character = draw(CHARACTERS)

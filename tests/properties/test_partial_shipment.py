@@ -46,7 +46,7 @@ missing_skus = st.sets(st.sampled_from(SKUS), min_size=1)
 def test_what_is_charged_and_what_is_not_are_the_total(
     order: PricedOrder, missing: set[str]
 ) -> None:
-    """To the minor unit, in steps that the provider moves; goods and charges come to the first."""
+    """To the minor unit, in steps that the provider moves; items and charges come to the first."""
     partial = partial_shipment(order, missing)
     assume(partial is not None)
     assert partial is not None

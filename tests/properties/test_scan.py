@@ -169,7 +169,7 @@ async def test_a_scan_out_of_time_says_so():
 
 
 async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
-    """A partition without a leader is no reason to wait for ever."""
+    """A partition without a leader is not a reason to wait for ever."""
     topic = ({0: [FakeRecord("t", 0, 0)]}, {0: 1})
     consumer = fake(topic, [1])
     consumer.pause(TopicPartition("t", 0))

@@ -1,7 +1,7 @@
 """Whether a locked package has an advisory: `python -m tests.support.advisories`, by `pip-audit`.
 
 It asks the package index. Where the index knows no advisories, or does not answer, that is said:
-then nothing was checked, and it is no failure.
+then nothing was checked, and it is not a failure.
 """
 
 import subprocess

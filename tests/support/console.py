@@ -35,7 +35,7 @@ ORDER = {
 }
 
 
-class FakeQueries:
+class FakeWorker:
     """A worker that holds all partitions of all tables, in dicts."""
 
     service = "console"
@@ -100,15 +100,13 @@ class FakeQueries:
 
 
 @pytest.fixture
-def queries() -> FakeQueries:
+def queries() -> FakeWorker:
     """An empty instance."""
     load_agents()
-    return FakeQueries()
+    return FakeWorker()
 
 
-async def directory_of(
-    queries: FakeQueries, aiohttp_server: Any, service: str = "all"
-) -> Directory:
+async def directory_of(queries: FakeWorker, aiohttp_server: Any, service: str = "all") -> Directory:
     """Return a directory of one worker that holds all rows and serves them over HTTP."""
     server = await aiohttp_server(make_site(queries, Config()))
     worker = Worker(
@@ -126,11 +124,11 @@ async def directory_of(
 
 @pytest.fixture
 async def client(
-    queries: FakeQueries, tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any
+    queries: FakeWorker, tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any
 ) -> TestClient:
     """A shop at the API; tables are read over HTTP from a worker's own site."""
     directory = await directory_of(queries, aiohttp_server)
-    app = make_api(queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    app = make_api(queries, queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
     return await aiohttp_client(app, middlewares=(as_client(client_key(tmp_path)),))
 
 

@@ -13,7 +13,7 @@ from app.console.server import make_api
 from app.fraud.analysis.queries import READS, Answer, Question, answered
 from app.registry import load_agents
 from app.wire.envelope import Envelope
-from tests.support.console import CONFIG, FakeQueries, directory_of
+from tests.support.console import CONFIG, FakeWorker, directory_of
 from tests.support.examples.fraud import paid
 from tests.support.operators_site import Site
 from workflows.fraud.built_in_rules import BUILT_IN
@@ -81,7 +81,7 @@ def check(order_id: str = ORDER, **changes: Any) -> PaymentCheck:
 class FraudSite(Site):
     """A site whose topics hold the messages produced so far."""
 
-    def __init__(self, queries: FakeQueries, client: TestClient, tokens: dict[str, str]) -> None:
+    def __init__(self, queries: FakeWorker, client: TestClient, tokens: dict[str, str]) -> None:
         super().__init__(queries, client, tokens)
         self.count = 0
         self.trouble = ""
@@ -130,13 +130,13 @@ class FraudSite(Site):
 async def fraud_site(folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> FraudSite:
     """Return a site with a person of each role, one case, and one payment not judged yet."""
     load_agents()
-    queries = FakeQueries()
+    queries = FakeWorker()
     directory = await directory_of(queries, aiohttp_server, "fraud")
     roles = (("vic", "viewer"), ("oda", "operator"), ("pat", "approver"), ("eve", "approver"))
     operators.first_start(folder)
     tokens = {name: operators.add(folder, name, role) for name, role in roles}
     config = replace(CONFIG, data_dir=str(folder))
-    app = make_api(queries, directory, config)
+    app = make_api(queries, queries, directory, config)
     site = FraudSite(queries, None, tokens)
     app[FRAUD] = FraudAdmin(site.messages, site.ask, config)
     site.client = await aiohttp_client(app)

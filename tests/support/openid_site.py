@@ -19,7 +19,7 @@ from app.config import Config
 from app.console.server import make_api
 from app.registry import load_agents
 from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 
 ODA = "oda@example.org"
 SECRET = "between us"  # noqa: S105  of a provider that lives in a test
@@ -171,4 +171,4 @@ def console_of(issuer: str, folder: Path) -> web.Application:
         oidc_client_secret=SECRET,
     )
     load_agents()
-    return make_api(FakeQueries(), Directory(), config)
+    return make_api(FakeWorker(), FakeWorker(), Directory(), config)

@@ -14,7 +14,7 @@ from app.console.api.operator_actions import PROPOSALS
 from app.console.server import make_api
 from app.registry import load_agents
 from tests.support.clients import as_client, client_key
-from tests.support.console import CONFIG, FakeQueries, directory_of
+from tests.support.console import CONFIG, FakeWorker, directory_of
 from workflows.audit.messages import (
     RefundProposed,
 )
@@ -28,7 +28,7 @@ WHY = {"reason": "asked by phone"}
 class Site:
     """A console with four people, and an order."""
 
-    def __init__(self, queries: FakeQueries, client: TestClient, tokens: dict[str, str]) -> None:
+    def __init__(self, queries: FakeWorker, client: TestClient, tokens: dict[str, str]) -> None:
         self.queries = queries
         self.client = client
         self.tokens = tokens
@@ -67,7 +67,7 @@ class Site:
 async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site:
     """A site; proposals are found among the messages produced."""
     load_agents()
-    queries = FakeQueries()
+    queries = FakeWorker()
     directory = await directory_of(queries, aiohttp_server)
     tokens = {"admin": operators.first_start(tmp_path)}
     for name, role in (("vic", "viewer"), ("oda", "operator"), ("pat", "approver")):
@@ -78,7 +78,7 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
     queries.keep(
         "journal", "o1|x|f", {"id": "f", "correlation_id": "o1|x", "body": {"email": "no"}}
     )
-    app = make_api(queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    app = make_api(queries, queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
 
     async def proposal(order_id: str, refund_id: str) -> RefundProposed | None:
         await asyncio.sleep(0)

@@ -45,7 +45,7 @@ from app.operations.verification.verdict import judge
 from app.registry import load_agents, load_workflows
 from app.wire.records import Record
 from tests.support.clients import client_key
-from tests.support.console import CONFIG, FakeQueries, directory_of
+from tests.support.console import CONFIG, FakeWorker, directory_of
 from tests.support.consumer import FakeConsumer, FakeRecord
 from tests.support.fraud_site import FraudSite, check, registered
 from tests.support.samples import filled
@@ -245,13 +245,13 @@ async def seeded_console(folder: Path) -> tuple[Seeded, TestServer]:
         return worker[0]
 
     load_agents()
-    queries = FakeQueries()
+    queries = FakeWorker()
     directory = await directory_of(queries, serve, "fraud")
     tokens = {"admin": operators.first_start(folder)}
     for name, role in (("vic", "viewer"), ("oda", "operator"), ("pat", "approver")):
         tokens[name] = operators.add(folder, name, role)
     config = replace(CONFIG, data_dir=str(folder), fault_injection=True)
-    app = make_api(queries, directory, config)
+    app = make_api(queries, queries, directory, config)
     site = FraudSite(queries, None, tokens)  # type: ignore[arg-type]
     seeded = Seeded(app, site, folder, client_key(folder))
     _seed(seeded, config)

@@ -22,7 +22,7 @@ from app.registry import load_agents
 from app.wire.envelope import derive_id
 from app.wire.signing import read_headers
 from tests.support.clients import bearer
-from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of
+from tests.support.console import CONFIG, ORDER, FakeWorker, directory_of
 from workflows.inventory.stock_messages import WarehouseMessage, count_id
 from workflows.order.messages import OrderPlaced
 from workflows.order.state import Order
@@ -43,7 +43,7 @@ BODIES: dict[str, Any] = {
 class Doors:
     """A console, its clients and its operators."""
 
-    def __init__(self, client: TestClient, queries: FakeQueries, folder: Path) -> None:
+    def __init__(self, client: TestClient, queries: FakeWorker, folder: Path) -> None:
         self.client = client
         self.queries = queries
         self.folder = folder
@@ -72,10 +72,10 @@ class Doors:
 async def doors_of(config: Any, folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> Doors:
     """Return a console of `config` on `folder`."""
     load_agents()
-    queries = FakeQueries()
+    queries = FakeWorker()
     operators.first_start(folder)
     directory = await directory_of(queries, aiohttp_server)
-    app = make_api(queries, directory, replace(config, data_dir=str(folder)))
+    app = make_api(queries, queries, directory, replace(config, data_dir=str(folder)))
     return Doors(await aiohttp_client(app), queries, folder)
 
 
@@ -170,7 +170,7 @@ async def test_two_clients_with_one_idempotency_key_have_two_orders(doors: Doors
 async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Doors) -> None:
     """It travels in the baggage, which whoever may look sees beside a masked customer.
 
-    It and the id differ by who asks, an operator too, whose name is no secret.
+    It and the id differ by who asks, an operator too, whose name is not a secret.
     """
     people = [doors.key("one"), doors.key("other"), doors.person("oda", "operator")]
     for each in people:

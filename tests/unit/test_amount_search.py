@@ -37,7 +37,7 @@ def test_an_amount_is_read_in_the_decimals_of_its_currency(
         pytest.param("12.505 GBP", "GBP has 2 decimals", id="too many decimals"),
         pytest.param("12.5 JPY", "JPY has no decimals", id="of a currency without any"),
         pytest.param("12 DEM", "DEM is not in the list of ISO 4217", id="retired"),
-        pytest.param("12 XAU", "XAU is no money", id="gold"),
+        pytest.param("12 XAU", "XAU is not money", id="gold"),
         pytest.param("GBP 12 EUR", "an amount needs its currency", id="two currencies"),
         pytest.param("1,25 GBP", "an amount needs its currency", id="a comma for decimals"),
         pytest.param("o1", "an amount needs its currency", id="an id"),

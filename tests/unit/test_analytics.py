@@ -165,7 +165,7 @@ def envelope(**baggage: str) -> Envelope:
             InventoryRejected(order_id="o1", reason="cancelled"),
             {"rejected": 1},
             {},
-            id="a rejection that is no stock-out",
+            id="a rejection that is not a stock-out",
         ),
         pytest.param(
             verdict(FraudDetected),
@@ -306,7 +306,7 @@ def test_each_shipment_is_in_one_bucket(took_ms: int, bucket: str) -> None:
         pytest.param(MINUTE_MS, "France", f"{MINUTE_MS}|FR", id="by its name, as it was before"),
         pytest.param(MINUTE_MS, "", f"{MINUTE_MS}|unknown", id="nowhere"),
         pytest.param(MINUTE_MS, "Atlantis", f"{MINUTE_MS}|unknown", id="an invented one"),
-        pytest.param(MINUTE_MS, "F|R\n", f"{MINUTE_MS}|unknown", id="what is no name"),
+        pytest.param(MINUTE_MS, "F|R\n", f"{MINUTE_MS}|unknown", id="what is not a name"),
     ],
 )
 def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> None:

@@ -22,7 +22,7 @@ from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
-from tests.support.console import CONFIG, ORDER, FakeQueries, place
+from tests.support.console import CONFIG, ORDER, FakeWorker, place
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
@@ -35,7 +35,7 @@ from workflows.shared.message import Message
 from workflows.shipping.carrier_messages import CarrierNotified
 
 
-async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: FakeQueries) -> None:
+async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: FakeWorker) -> None:
     """202, an id, links; the event carries what travels with the transaction."""
     answer = await place(client)
     body = await answer.json()
@@ -49,7 +49,7 @@ async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: Fak
     assert f"/orders/{message.order_id}" == answer.headers["Location"] == body["links"]["self"]
 
 
-async def test_the_trace_of_the_request_goes_on(client: TestClient, queries: FakeQueries) -> None:
+async def test_the_trace_of_the_request_goes_on(client: TestClient, queries: FakeWorker) -> None:
     """A valid traceparent is carried; without one it is derived from the order."""
     record = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     headers = {"Idempotency-Key": "k1", "traceparent": record}
@@ -61,7 +61,7 @@ async def test_the_trace_of_the_request_goes_on(client: TestClient, queries: Fak
     assert queries.emitted[1][1].traceparent.startswith("00-")
 
 
-async def test_a_repeated_request_is_one_order(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_repeated_request_is_one_order(client: TestClient, queries: FakeWorker) -> None:
     """Same key, same body: the same answer, emitted once."""
     first, again = await place(client), await place(client)
 
@@ -74,7 +74,7 @@ async def test_a_repeated_request_is_one_order(client: TestClient, queries: Fake
     assert 1 == len(queries.emitted)
 
 
-async def test_a_key_belongs_to_one_body(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_key_belongs_to_one_body(client: TestClient, queries: FakeWorker) -> None:
     """Same key, other body: refused, nothing emitted."""
     await place(client)
 
@@ -85,7 +85,7 @@ async def test_a_key_belongs_to_one_body(client: TestClient, queries: FakeQuerie
 
 
 async def test_a_key_is_remembered_by_the_orders_row(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Another console, or the same after a restart, finds the body's fingerprint in the row."""
     await place(client)
@@ -109,7 +109,7 @@ HOSTILE = [
     pytest.param({**ORDER, "country": ""}, "country", id="an empty name"),
     pytest.param({**ORDER, "country": "x" * 129}, "country", id="a long name"),
     pytest.param({**ORDER, "country": "Atlantis"}, "country", id="an invented country"),
-    pytest.param({**ORDER, "country": "AA"}, "country", id="a code that is no country"),
+    pytest.param({**ORDER, "country": "AA"}, "country", id="a code that is not a country"),
     pytest.param({**ORDER, "currency": "gbp"}, "currency", id="a currency in lower case"),
     pytest.param({**ORDER, "currency": "POUND"}, "currency", id="no currency"),
     pytest.param({**ORDER, "payment_method": None}, "payment_method", id="null"),
@@ -146,7 +146,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("body", "field"), HOSTILE)
 async def test_a_wrong_order_is_refused_by_field(
-    client: TestClient, queries: FakeQueries, body: Any, field: str
+    client: TestClient, queries: FakeWorker, body: Any, field: str
 ) -> None:
     """400 with problem details that name the field; nothing is emitted."""
     answer = await place(client, body)
@@ -186,7 +186,7 @@ async def test_a_hostile_request_is_a_problem_of_its_own(
     "error", [KafkaTimeoutError(), KafkaConnectionError("gone"), TimeoutError()]
 )
 async def test_what_kafka_did_not_take_is_asked_again(
-    client: TestClient, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch, error: Exception
+    client: TestClient, queries: FakeWorker, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """503 and when, however Kafka says so: nothing is lost."""
 
@@ -224,7 +224,7 @@ async def test_what_is_not_there_is_a_problem(
 
 
 async def test_cancelling_and_returning_are_emitted(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Both are requests: judged elsewhere, repeated harmlessly."""
     order_id = (await (await place(client)).json())["order_id"]
@@ -262,7 +262,7 @@ def shipped(order_id: str) -> Order:
     ],
 )
 async def test_a_return_that_the_order_cannot_take_is_a_conflict(
-    client: TestClient, queries: FakeQueries, row: Any, lines: dict[str, Any], said: str
+    client: TestClient, queries: FakeWorker, row: Any, lines: dict[str, Any], said: str
 ) -> None:
     """The customer learns it at once; nothing is emitted."""
     order_id = (await (await place(client)).json())["order_id"]
@@ -277,7 +277,7 @@ async def test_a_return_that_the_order_cannot_take_is_a_conflict(
 
 
 async def test_a_return_is_asked_again_under_its_id(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Who has lost the answer gets it again, though the units are gone."""
     order_id = (await (await place(client)).json())["order_id"]
@@ -307,7 +307,7 @@ async def test_a_return_is_asked_again_under_its_id(
     ],
 )
 async def test_the_amount_of_a_return_is_not_the_customer_s_to_say(
-    client: TestClient, queries: FakeQueries, changed: dict[str, Any], field: str
+    client: TestClient, queries: FakeWorker, changed: dict[str, Any], field: str
 ) -> None:
     """The field is named, and what to send instead."""
     order_id = (await (await place(client)).json())["order_id"]
@@ -323,7 +323,7 @@ async def test_the_amount_of_a_return_is_not_the_customer_s_to_say(
 
 
 async def test_an_order_shows_its_lines_and_a_list_of_orders_does_not(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """A thousand orders of a thousand lines would be one answer."""
     queries.keep("order", "o1", shipped("o1"))
@@ -339,7 +339,7 @@ async def test_an_order_shows_its_lines_and_a_list_of_orders_does_not(
 
 
 async def test_a_repeated_request_is_the_same_event_at_the_same_time(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Analytics counts by minute: a client that asks again a minute later is counted once."""
     clock = iter(range(0, 10 * 60_000, 60_000))
@@ -353,7 +353,7 @@ async def test_a_repeated_request_is_the_same_event_at_the_same_time(
     assert (first.id, first.time_ms) == (again.id, again.time_ms)
 
 
-async def test_goods_are_received_item_by_item(client: TestClient, queries: FakeQueries) -> None:
+async def test_goods_are_received_item_by_item(client: TestClient, queries: FakeWorker) -> None:
     """One message a SKU, each with an id of its own."""
     items = [{"sku": "tea", "quantity": 5}, {"sku": "cup", "quantity": 1}]
 
@@ -374,9 +374,9 @@ async def test_goods_are_received_item_by_item(client: TestClient, queries: Fake
     ],
 )
 async def test_each_receipt_of_each_sku_has_an_id_of_its_own(
-    client: TestClient, queries: FakeQueries, one: tuple[str, str], other: tuple[str, str]
+    client: TestClient, queries: FakeWorker, one: tuple[str, str], other: tuple[str, str]
 ) -> None:
-    """Goods that came in under the id of others would not count."""
+    """Items that came in under the id of others would not count."""
     for receipt_id, sku in (one, other):
         body = {"receipt_id": receipt_id, "items": [{"sku": sku, "quantity": 5}]}
         answer = await client.post("/stock/receipts", json=body)
@@ -400,7 +400,7 @@ async def notify(client: TestClient, body: bytes, header: str) -> Any:
 
 
 async def test_a_signed_webhook_is_emitted_with_one_id(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Doubled by the provider, it is the same event."""
     body = msgspec.json.encode(stripe_event())
@@ -425,7 +425,7 @@ async def test_a_signed_webhook_is_emitted_with_one_id(
     ],
 )
 async def test_a_bad_webhook_is_refused(
-    client: TestClient, queries: FakeQueries, event: Any, secret: str, age_seconds: int
+    client: TestClient, queries: FakeWorker, event: Any, secret: str, age_seconds: int
 ) -> None:
     """400, and nothing is emitted."""
     body = msgspec.json.encode(event)
@@ -445,7 +445,7 @@ REFUND = {
 }
 
 
-async def test_a_webhook_about_a_refund_names_it(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_webhook_about_a_refund_names_it(client: TestClient, queries: FakeWorker) -> None:
     """It says that something has changed; what, the provider is asked."""
     body = msgspec.json.encode(stripe_event(type="refund.failed", data={"object": REFUND}))
 
@@ -472,7 +472,7 @@ async def test_a_webhook_about_a_refund_names_it(client: TestClient, queries: Fa
     ],
 )
 async def test_what_is_not_ours_is_acknowledged_and_ignored(
-    client: TestClient, queries: FakeQueries, metadata: Any
+    client: TestClient, queries: FakeWorker, metadata: Any
 ) -> None:
     """Refused, Stripe would send it for days and then disable the endpoint."""
     intent = {"id": "pi_foreign1", "amount": 4_200, "metadata": metadata}
@@ -486,7 +486,7 @@ async def test_what_is_not_ours_is_acknowledged_and_ignored(
 
 
 async def test_a_webhook_played_back_is_the_same_event_and_later_none(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """The very bytes again: within five minutes it is known by its id, after them refused."""
     body = msgspec.json.encode(stripe_event())
@@ -513,7 +513,7 @@ SIGNED = msgspec.json.encode(stripe_event())
     ],
 )
 async def test_bytes_that_were_not_signed_are_refused(
-    client: TestClient, queries: FakeQueries, body: bytes, is_signed: bool
+    client: TestClient, queries: FakeWorker, body: bytes, is_signed: bool
 ) -> None:
     """The signature of one webhook is good for its own bytes alone; the header is named."""
     good = sign(SIGNED, CONFIG.provider_webhook_secret, int(time.time()))
@@ -539,7 +539,7 @@ async def test_bytes_that_were_not_signed_are_refused(
     ],
 )
 async def test_a_declined_webhook_gives_the_reason_that_the_answer_gives(
-    client: TestClient, queries: FakeQueries, failure: Any, reason: str
+    client: TestClient, queries: FakeWorker, failure: Any, reason: str
 ) -> None:
     """Whichever comes first, the customer gets the same."""
     event = stripe_event(type="payment_intent.payment_failed")
@@ -553,7 +553,7 @@ async def test_a_declined_webhook_gives_the_reason_that_the_answer_gives(
 
 
 async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Refused, it would be sent again for days."""
     body = msgspec.json.encode(stripe_event(type="invoice.paid"))
@@ -573,7 +573,7 @@ async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
     ],
 )
 async def test_a_bad_webhook_of_the_carrier_is_refused(
-    client: TestClient, queries: FakeQueries, secret: str, age_seconds: int
+    client: TestClient, queries: FakeWorker, secret: str, age_seconds: int
 ) -> None:
     """Nobody else may say that a shipment was delivered."""
     event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
@@ -587,7 +587,7 @@ async def test_a_bad_webhook_of_the_carrier_is_refused(
     assert (400, []) == (answer.status, queries.emitted)
 
 
-async def test_the_carriers_webhook_is_emitted(client: TestClient, queries: FakeQueries) -> None:
+async def test_the_carriers_webhook_is_emitted(client: TestClient, queries: FakeWorker) -> None:
     """The same scheme under another header."""
     event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
     body = msgspec.json.encode(event)
@@ -600,9 +600,7 @@ async def test_the_carriers_webhook_is_emitted(client: TestClient, queries: Fake
     assert (200, CarrierNotified) == (answer.status, type(queries.emitted[0][0]))
 
 
-async def test_tables_are_read_from_who_holds_them(
-    client: TestClient, queries: FakeQueries
-) -> None:
+async def test_tables_are_read_from_who_holds_them(client: TestClient, queries: FakeWorker) -> None:
     """List, page, row: over HTTP, from the worker the directory names."""
     for name in ("a", "b", "c"):
         queries.keep("stock", name, {"on_hand": 1})
@@ -621,10 +619,10 @@ async def test_tables_are_read_from_who_holds_them(
 
 
 async def test_a_partition_that_nobody_holds_is_said(
-    queries: FakeQueries, aiohttp_client: Any
+    queries: FakeWorker, aiohttp_client: Any
 ) -> None:
     """503 and when to ask again; a page says that it is partial."""
-    client = await aiohttp_client(make_api(queries, Directory(), CONFIG))
+    client = await aiohttp_client(make_api(queries, queries, Directory(), CONFIG))
 
     row, page = await client.get("/tables/stock/a"), await client.get("/tables/stock")
 
@@ -633,7 +631,7 @@ async def test_a_partition_that_nobody_holds_is_said(
 
 
 async def test_events_come_in_causal_order_with_personal_fields_masked(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Causes before effects, whatever their clocks say."""
     cause = {
@@ -724,7 +722,7 @@ async def test_the_page_asks_nobody_else(client: TestClient) -> None:
 
 
 async def test_a_worker_shows_its_health_metrics_and_rows(
-    queries: FakeQueries, aiohttp_client: Any
+    queries: FakeWorker, aiohttp_client: Any
 ) -> None:
     """What an operator and the console ask of every process."""
     queries.keep("stock", "a", {"on_hand": 1})
@@ -736,7 +734,7 @@ async def test_a_worker_shows_its_health_metrics_and_rows(
 
 
 async def test_a_worker_shows_rows_to_payflow_alone(
-    queries: FakeQueries, aiohttp_client: Any
+    queries: FakeWorker, aiohttp_client: Any
 ) -> None:
     """They are not masked there: a pass is for one path, and of Payflow's key."""
     queries.keep("stock", "a", {"on_hand": 1})
@@ -755,7 +753,7 @@ async def test_a_worker_shows_rows_to_payflow_alone(
 
 
 async def test_a_worker_answers_no_page_of_another_name(
-    queries: FakeQueries, aiohttp_client: Any
+    queries: FakeWorker, aiohttp_client: Any
 ) -> None:
     """A name that leads here all of a sudden; what watches processes may call them as it likes."""
     client = await aiohttp_client(make_site(queries, Config(signing_key="new", host="10.0.0.7")))

@@ -6,7 +6,7 @@ from aiohttp.test_utils import TestClient
 
 from app.wire import codecs
 from app.wire.byte_limits import OPEN_BODY_BYTES_MAX
-from tests.support.console import ORDER, FakeQueries
+from tests.support.console import ORDER, FakeWorker
 from workflows.shared.limits import LINES_MAX, TEXT_CHARS_MAX
 
 
@@ -29,7 +29,7 @@ def order_of(size: int) -> bytes:
     ],
 )
 async def test_an_order_that_no_agent_takes_is_refused(
-    client: TestClient, queries: FakeQueries, size: int, status: int
+    client: TestClient, queries: FakeWorker, size: int, status: int
 ) -> None:
     """With how much it is, and how much it may be."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}

@@ -17,7 +17,7 @@ from app.operations.search import topic_facts
 from app.operations.search.row_history import History, Version, changed
 from app.wire.topics import changelog_topic
 from tables import declared
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeWorker
 from workflows.fraud.risk import INITIAL
 from workflows.inventory.stock import Stock
 from workflows.order.messages import Line, OrderPlaced
@@ -29,7 +29,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def emitted(queries: FakeQueries) -> FakeQueries:
+def emitted(queries: FakeWorker) -> FakeWorker:
     """An instance that knows three customers, other entities, and an event with a person in it."""
     for key in (*PEOPLE, *FINGERPRINTS, "terminal:t1"):
         queries.keep("risk", key, INITIAL)
@@ -144,7 +144,7 @@ async def test_nobody_is_looked_for_by_name(
     assert status == (await client.get(path)).status
 
 
-async def test_the_page_of_a_table_shows_its_rows(emitted: FakeQueries, client: TestClient) -> None:
+async def test_the_page_of_a_table_shows_its_rows(emitted: FakeWorker, client: TestClient) -> None:
     """Hostile keys stay text, people are masked there too."""
     emitted.keep("stock", SCRIPT, {"on_hand": SCRIPT})
     page = await (await client.get("/console/tables/stock")).text()
@@ -156,7 +156,7 @@ async def test_the_page_of_a_table_shows_its_rows(emitted: FakeQueries, client: 
 
 
 async def test_rows_of_one_key_are_never_torn_apart(
-    queries: FakeQueries, client: TestClient
+    queries: FakeWorker, client: TestClient
 ) -> None:
     """Figures have a row a partition: a page is so much longer, the next begins behind them."""
     for partition in range(CONFIG.partitions):
@@ -178,7 +178,7 @@ async def test_rows_of_one_key_are_never_torn_apart(
 
 
 async def test_a_row_is_shown_with_what_it_was(
-    past: Past, queries: FakeQueries, client: TestClient
+    past: Past, queries: FakeWorker, client: TestClient
 ) -> None:
     """The latest first, each with what changed, and what was read for them."""
     queries.keep("stock", SCRIPT, Stock(on_hand=7))
@@ -212,7 +212,7 @@ async def test_nobody_is_shown_in_what_a_row_was(past: Past, client: TestClient)
 
 
 async def test_a_row_is_shown_without_its_history(
-    past: Past, queries: FakeQueries, client: TestClient
+    past: Past, queries: FakeWorker, client: TestClient
 ) -> None:
     """Kafka does not answer: what the row is now is known all the same."""
     queries.keep("stock", "tea", Stock(on_hand=7))

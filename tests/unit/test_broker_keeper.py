@@ -49,7 +49,7 @@ class Machine:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for `condition`."""
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  what happens in a thread is no event
+        while not condition():  # noqa: ASYNC110  what happens in a thread is not an event
             await asyncio.sleep(0.01)
 
 

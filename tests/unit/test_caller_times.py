@@ -15,7 +15,7 @@ from app.wire.signing import SIGNATURE
 from tables import Table
 from tests.support.agents import said
 from tests.support.clients import bearer, client_key
-from tests.support.console import ORDER, FakeQueries, place
+from tests.support.console import ORDER, FakeWorker, place
 from tests.support.runtime import FakeRuntime
 from tests.support.simulation.world import Troubles, World
 from workflows.fraud.messages import FraudCleared, FraudDetected
@@ -26,7 +26,7 @@ NOW_MS = 1_700_000_000_000
 TEN_MINUTES_MS = 600_000
 
 
-async def nine_orders(client: TestClient, queries: FakeQueries) -> list[OrderPlaced]:
+async def nine_orders(client: TestClient, queries: FakeWorker) -> list[OrderPlaced]:
     """Return nine orders of one customer, placed at once, said to be ten minutes apart."""
     for number in range(9):
         said_ms = NOW_MS + number * TEN_MINUTES_MS
@@ -49,7 +49,7 @@ def blocked(placed: list[OrderPlaced]) -> int:
 
 
 async def test_nine_orders_at_once_are_nine_orders_at_once(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Whatever they say of their times."""
     placed = await nine_orders(client, queries)
@@ -59,7 +59,7 @@ async def test_nine_orders_at_once_are_nine_orders_at_once(
 
 
 async def test_who_may_backdate_is_believed(
-    client: TestClient, queries: FakeQueries, tmp_path: Path
+    client: TestClient, queries: FakeWorker, tmp_path: Path
 ) -> None:
     """The file of a shop keeps the times at which its customers ordered."""
     key = client_key(tmp_path, "importer", ["orders:write", "orders:backdate"])

@@ -1,4 +1,4 @@
-"""Money that is held at first and taken when the goods leave, by example."""
+"""Money that is held at first and taken when the items leave, by example."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def names(emitted: tuple[Any, ...]) -> list[str]:
         pytest.param([], LATER, ["ChargeCard"], id="an order is held"),
         pytest.param([LATER], HELD, ["PaymentAuthorized"], id="which is emitted"),
         pytest.param([LATER, HELD], HELD, [], id="once"),
-        pytest.param([LATER, HELD], SHIPPED, ["CaptureCharge"], id="and taken when goods leave"),
+        pytest.param([LATER, HELD], SHIPPED, ["CaptureCharge"], id="and taken when items leave"),
         pytest.param([LATER, HELD, SHIPPED], SHIPPED, [], id="once too"),
         pytest.param([LATER, HELD, SHIPPED], CAPTURED, ["PaymentCompleted"], id="then it is paid"),
         pytest.param([LATER, HELD], CANCELLED, ["VoidCharge"], id="or it is let go"),
@@ -255,7 +255,7 @@ def test_what_is_held_and_let_go_has_its_amount() -> None:
         pytest.param(
             [SHIPPED, ENDED],
             [f"{NOT_HELD} Nothing was taken yet: what was sent to you is still due."],
-            id="ended with the goods on their way",
+            id="ended with the items on their way",
         ),
         pytest.param(
             [SHIPPED, REFUSED, RETRY, replace(CAPTURED, round=1, payment_id="pi2")],

@@ -86,7 +86,7 @@ async def test_an_unknown_shipment_is_not_found(system: System) -> None:
     "body",
     [
         pytest.param({"units": 3}, id="no country"),
-        pytest.param({"country": "United Kingdom", "units": "many"}, id="units are no number"),
+        pytest.param({"country": "United Kingdom", "units": "many"}, id="units are not a number"),
         pytest.param([], id="no object"),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
 
 
 def test_the_workflows_with_a_command_are_those_that_are_declared():
-    """Listed by their folders, so that nothing is imported; `shared` is no workflow."""
+    """Listed by their folders, so that nothing is imported; `shared` is not a workflow."""
     assert set(WORKFLOWS) == set(load_workflows())
 
 

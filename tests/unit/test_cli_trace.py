@@ -63,7 +63,7 @@ def test_the_answers_of_the_page_are_printed(capsys: pytest.CaptureFixture[str])
 def test_each_return_is_printed_with_its_computation(capsys: pytest.CaptureFixture[str]):
     """Or with why it is refused; no text of it commands the terminal."""
     back = {"return_id": f"r1{ESCAPE}", "state": "accepted", "amount_minor": 198, "reason": ""}
-    taken = {**back, "computation": "2.00 GBP goods - 0.02 GBP discount"}
+    taken = {**back, "computation": "2.00 GBP items - 0.02 GBP discount"}
     refused = {
         **back,
         "return_id": "r2",
@@ -75,7 +75,7 @@ def test_each_return_is_printed_with_its_computation(capsys: pytest.CaptureFixtu
     show(found(order={**found()["order"], "returns": [taken, refused]}))
 
     said = capsys.readouterr().out
-    assert "is accepted: 1.98 GBP (2.00 GBP goods - 0.02 GBP discount)" in said
+    assert "is accepted: 1.98 GBP (2.00 GBP items - 0.02 GBP discount)" in said
     assert "return r2 is refused: 1.98 GBP (more of mug)" in said
     assert ESCAPE not in said
 

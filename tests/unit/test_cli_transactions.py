@@ -10,12 +10,12 @@ from app.cli.instance import ApiError
 from app.cli.transactions import fetch_page, show_listed
 from app.config import Config
 from app.registry import load_workflows
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from workflows.order.state import Order
 
 
 @pytest.fixture
-def keep(queries: FakeQueries) -> Callable[[int], None]:
+def keep(queries: FakeWorker) -> Callable[[int], None]:
     """Put so many orders where the API finds them: all are past the last of their deadlines."""
 
     def action(count: int) -> None:
@@ -54,7 +54,7 @@ async def test_a_status_that_there_is_not_is_answered_with_those_there_are(
 
 
 async def test_a_line_says_what_is_waited_for_and_commands_no_terminal(
-    client: TestClient, queries: FakeQueries, capsys: pytest.CaptureFixture[str]
+    client: TestClient, queries: FakeWorker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Escapes are spelled out; a page that is not the last says how to go on."""
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, country="\x1b[2J"))

@@ -34,7 +34,7 @@ def test_values_get_the_type_of_their_field() -> None:
     ("name", "value", "says"),
     [
         pytest.param("PARTITION", "6", "did you mean PAYFLOW_PARTITIONS", id="a typing mistake"),
-        pytest.param("QWERTY", "6", "PAYFLOW_QWERTY is no setting", id="a name like no other"),
+        pytest.param("QWERTY", "6", "PAYFLOW_QWERTY is not a setting", id="a name like no other"),
         pytest.param("PARTITIONS", "six", "PAYFLOW_PARTITIONS: .*int", id="no number"),
         pytest.param("PARTITIONS", "0", "PAYFLOW_PARTITIONS: .*>= 1", id="too small"),
         pytest.param("CONSOLE_PORT", "70000", "PAYFLOW_CONSOLE_PORT: .*65535", id="no port"),

@@ -216,7 +216,7 @@ def test_an_order_goes_on_once_it_is_confirmed() -> None:
 
 
 def test_the_customer_gets_the_link_once() -> None:
-    """With the amount and the time; the time-out is no reproach."""
+    """With the amount and the time; the time-out is not a reproach."""
     state, (message,) = after(notification, ACTION)
     again_said = after(notification, ACTION, ACTION)[1]
 

@@ -47,7 +47,7 @@ def inbox(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 async def test_an_approver_sees_the_bytes_and_the_audit_says_why(inbox: Site) -> None:
-    """All of them, also those that are no text."""
+    """All of them, also those that are not text."""
     answer = await inbox.client.get(REVEAL, headers=inbox.machine("pat"))
     shown = await answer.json()
 

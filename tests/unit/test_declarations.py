@@ -57,7 +57,7 @@ def test_what_is_declared_in_service_contradicts_nothing() -> None:
     [
         pytest.param({"table": "order"}, "order and other have one table: order", id="a table"),
         pytest.param({"table": "none"}, "other: there is no table none", id="no table"),
-        pytest.param({"key": "id"}, "its key id is no field of OrderPlaced", id="no key"),
+        pytest.param({"key": "id"}, "its key id is not a field of OrderPlaced", id="no key"),
         pytest.param(
             {"figures": ORDER.figures},
             "the live figures of workflows order and other name no workflow",

@@ -84,7 +84,7 @@ LET_GO = DisputeDecided(transaction_id="o1", dispute_id="du", decision="refund")
 @pytest.mark.parametrize(
     ("story", "received", "expected"),
     [
-        pytest.param([PLACED, SUCCEEDED], HINT, [], id="a webhook is no fact"),
+        pytest.param([PLACED, SUCCEEDED], HINT, [], id="a webhook is not a fact"),
         pytest.param([PLACED, SUCCEEDED, HINT], ASKED, ["InquireDispute"], id="it is looked up"),
         pytest.param([PLACED, SUCCEEDED, HINT, HINT], ASKED, ["InquireDispute"], id="once for two"),
         pytest.param([PLACED, HINT, ASKED], SUCCEEDED, ["PaymentCompleted", "InquireDispute"],

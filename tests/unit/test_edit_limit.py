@@ -25,7 +25,7 @@ from app.wire.envelope import Envelope, from_headers, to_headers
 from app.wire.records import Outgoing, Record
 from app.wire.signing import SIGNATURE, is_signed, signed
 from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeWorker
 from workflows.audit.dead_letter_actions import (
     DeadLetterDiscarded,
     DeadLetterEdited,
@@ -304,7 +304,7 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: 
     operators.first_start(tmp_path)
     people = (("oda", "operator"), ("odo", "operator"), ("pat", "approver"))
     tokens = {name: operators.add(tmp_path, name, role) for name, role in people}
-    api = make_api(FakeQueries(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
+    api = make_api(FakeWorker(), FakeWorker(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
     return Site(await aiohttp_client(api), tokens, edits)
 
 

@@ -67,5 +67,5 @@ def test_a_fraud_is_above_what_the_built_in_rules_allow(plan: Plan) -> None:
 
 def test_a_file_without_goods_has_nothing_to_draw_from() -> None:
     """The error says so."""
-    with pytest.raises(LoadError, match="no order of goods"):
+    with pytest.raises(LoadError, match="no order of items"):
         next(draw(Plan(rows_read=0, asks=(), sold_units={}), 1))

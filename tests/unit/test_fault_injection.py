@@ -16,7 +16,7 @@ from app.console.api.fault_injection import FAULT_INJECTION
 from app.console.server import make_api
 from app.local.simulators.faults import ProviderFaults, Switchboard
 from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeWorker
 from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
 
 
@@ -24,7 +24,7 @@ class Site:
     """A console, somebody who may act, and the provider that it breaks."""
 
     def __init__(
-        self, client: TestClient, token: str, queries: FakeQueries, live_state: Switchboard
+        self, client: TestClient, token: str, queries: FakeWorker, live_state: Switchboard
     ) -> None:
         self.client, self.queries, self.live_state = client, queries, live_state
         self.who = {"Authorization": f"Bearer olga:{token}"}
@@ -47,9 +47,12 @@ async def open_site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) ->
 
     async def make(**changes: Any) -> Site:
         config = replace(CONFIG, data_dir=str(tmp_path), provider_url=url, **changes)
-        queries = FakeQueries()
+        queries = FakeWorker()
         return Site(
-            await aiohttp_client(make_api(queries, Directory(), config)), token, queries, live_state
+            await aiohttp_client(make_api(queries, queries, Directory(), config)),
+            token,
+            queries,
+            live_state,
         )
 
     return make

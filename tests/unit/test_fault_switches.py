@@ -38,8 +38,8 @@ def test_faults_find_their_system(text: str, found: dict[str, dict[str, float]])
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("declin=0.2", "'declin' is no fault; there are", id="an unknown name"),
-        pytest.param("carrier.decline=1", "'carrier.decline' is no fault", id="another's fault"),
+        pytest.param("declin=0.2", "'declin' is not a fault; there are", id="an unknown name"),
+        pytest.param("carrier.decline=1", "'carrier.decline' is not a fault", id="another's fault"),
         pytest.param("decline=often", "decline needs a number, not 'often'", id="no number"),
     ],
 )
@@ -70,7 +70,7 @@ def test_the_page_knows_every_fault() -> None:
 def test_clocks_are_moved_ahead_by_what_is_said(
     monkeypatch: pytest.MonkeyPatch, by: str, seconds: int | None
 ) -> None:
-    """Both external systems; what is no time is a usage error that shows one."""
+    """Both external systems; what is not a time is a usage error that shows one."""
     moved: list[int] = []
 
     def advance(_config: Config, _system: str, by_seconds: int) -> dict[str, object]:

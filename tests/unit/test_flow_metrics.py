@@ -9,7 +9,7 @@ from app.console.api.flow_metrics import FlowMetrics, _read
 from app.console.pages.flow import drawing_of
 from app.registry import load_agents
 from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeWorker
 
 CONSUMED = 'payflow_events_total{service="payment",room="payment",topic="%s"} %d\n'
 EMITTED = 'payflow_told_total{service="payment",topic="payments"} %d\n'
@@ -37,7 +37,9 @@ class Watched(FlowMetrics):
         load_agents()
         self.at_s = 100.0
         self.said: dict[str, str] = {}
-        super().__init__(ApiContext(FakeQueries(), Directory(), CONFIG), lambda: self.at_s)
+        super().__init__(
+            ApiContext(FakeWorker(), FakeWorker(), Directory(), CONFIG), lambda: self.at_s
+        )
 
     async def _ask_all(self) -> dict[str, Any]:
         return {url: _read(text) for url, text in self.said.items()}

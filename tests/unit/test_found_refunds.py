@@ -55,7 +55,7 @@ async def decide(
                      "re_9 is the refund of r1, and not of compensation", id="another refund"),
         pytest.param({"status": "pending"}, "re_9", 409, "re_9 is pending", id="not yet"),
         pytest.param({"status": "failed"}, "pyr_9", 409, "pyr_9 is failed", id="failed"),
-        pytest.param({}, "pi_9", 409, "pi_9 is no refund", id="another object of the provider"),
+        pytest.param({}, "pi_9", 409, "pi_9 is not a refund", id="another object of the provider"),
         pytest.param(Unclear("no connection"), "re_9", 503, "no connection", id="no answer"),
     ],
 )  # fmt: skip
@@ -90,7 +90,7 @@ async def test_a_bank_transfer_is_believed_and_nobody_is_asked(
 
 
 async def test_the_gateway_retrieves_it_as_it_is(shop: Shop) -> None:
-    """Of whoever has made it; what there is not is none, and a silent provider is no answer."""
+    """Of whoever has made it; what there is not is none, and a silent provider is not an answer."""
     intent = await shop.create(confirm=True)
     made = await shop.refund(intent.id, "by hand", amount=400, metadata={"refund_key": "r1"})
     config = shop.system.config

@@ -180,7 +180,7 @@ def test_a_block_is_detected_and_says_why() -> None:
 
 
 def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
-    """The goods go on their way; a review is open."""
+    """The items go on their way; a review is open."""
     story = [paid("o0", -DAY_MS, origin=Origin(device_id="d0"))]
     odd = paid("last", pounds=1_001, origin=EVERYBODY)
     said = label(is_fraud=False, source="analyst")

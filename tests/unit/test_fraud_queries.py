@@ -147,7 +147,7 @@ def test_people_in_rules_are_masked(when: Any, shown: Any) -> None:
     ],
 )
 def test_what_names_nobody_is_shown_as_it_is(when: Any) -> None:
-    """Lists are named, shops are no people."""
+    """Lists are named, shops are not people."""
     assert when == without_people(when, lambda _name: "?")
     assert not names_people(when)
 

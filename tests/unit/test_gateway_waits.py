@@ -172,7 +172,7 @@ async def test_one_question_costs_one_request(till: Till, monkeypatch: pytest.Mo
     ],
 )
 def test_a_customer_is_sent_to_pages_only(url: str, link: str) -> None:
-    """What is no page of the bank is not shown to anybody."""
+    """What is not a page of the bank is not shown to anybody."""
     action = {"type": "redirect_to_url", "redirect_to_url": {"url": url}}
     intent = stripe.PaymentIntent.construct_from({"id": "pi", "next_action": action}, "key")
 

@@ -584,7 +584,7 @@ async def test_any_trouble_outside_is_an_unknown_outcome(
 
 
 async def test_nobody_listening_is_an_unknown_outcome() -> None:
-    """A refused connection is no exception either."""
+    """A refused connection is not an exception either."""
     url = "http://127.0.0.1:9"
 
     answers = await _ask_everything(Config(provider_url=url, carrier_url=url))
@@ -684,7 +684,7 @@ async def test_a_slow_carrier_is_unknown_then_found(depot: tuple[System, Carrier
 async def test_an_odd_order_id_reaches_the_carrier_whole(
     depot: tuple[System, CarrierGateway],
 ) -> None:
-    """Slashes, blanks and dots are no paths."""
+    """Slashes, blanks and dots are not paths."""
     _, ask = depot
 
     (booked,) = await ask(replace(BOOK, order_id="../a b/ü?x=1#%2F"))
@@ -726,7 +726,7 @@ def test_one_of_several_signatures_is_enough() -> None:
         pytest.param("t=1,v1=" + "a" * 2_000, BODY, "s", 1, id="long header"),
         pytest.param(f"t={NOW_SECONDS}", BODY, "s", NOW_SECONDS, id="no signature"),
         pytest.param("v1=abc", BODY, "s", NOW_SECONDS, id="no time"),
-        pytest.param("t=now,v1=abc", BODY, "s", NOW_SECONDS, id="time is no number"),
+        pytest.param("t=now,v1=abc", BODY, "s", NOW_SECONDS, id="time is not a number"),
         pytest.param("t=1,t=2,v1=abc", BODY, "s", NOW_SECONDS, id="two times"),
         pytest.param(f"t={NOW_SECONDS},v1=ü", BODY, "s", NOW_SECONDS, id="not ASCII"),
         pytest.param(f"t={NOW_SECONDS},v0=abc", BODY, "s", NOW_SECONDS, id="another scheme"),

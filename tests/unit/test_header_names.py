@@ -1,4 +1,4 @@
-"""Records with header names that are no UTF-8 are read, and so are those around them."""
+"""Records with header names that are not UTF-8 are read, and so are those around them."""
 
 from typing import Any
 

@@ -119,7 +119,7 @@ def test_half_requests_are_ended_on_the_loop_of_a_worker() -> None:
 @pytest.mark.parametrize(
     ("header", "status"),
     [
-        pytest.param(b"X-Any: \xff", 400, id="bytes that are no text"),
+        pytest.param(b"X-Any: \xff", 400, id="bytes that are not text"),
         pytest.param(b"X-Any: caf\xc3\xa9", 200, id="text"),
         pytest.param(b"Content-Encoding: gzip", 415, id="compressed"),
         pytest.param(b"Content-Encoding: br", 415, id="compressed by Brotli"),

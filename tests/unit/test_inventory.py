@@ -61,7 +61,7 @@ SHIPPED = [*HELD, CREATED]
             [], placed(("mug", 2), ("mug", 3)), (reserve("mug", 5),), id="equal SKUs are summed"
         ),
         pytest.param(
-            [], placed(), (InventoryReserved(order_id="o1", units=0),), id="no goods: reserved"
+            [], placed(), (InventoryReserved(order_id="o1", units=0),), id="no items: reserved"
         ),
         pytest.param([PLACED], PLACED, (), id="the same order again asks nobody"),
         pytest.param([PLACED], MUG, (), id="some lines are not all"),
@@ -141,7 +141,7 @@ def test_undoing(earlier: list[Received], then: tuple[Message, ...], closed: Mes
             id="all are free",
         ),
         pytest.param(
-            [placed()], CANCELLED, (RELEASED,), id="an order without goods is free at once"
+            [placed()], CANCELLED, (RELEASED,), id="an order without items is free at once"
         ),
         pytest.param([*HELD, CANCELLED], CANCELLED, (), id="it is undone once"),
         pytest.param([*HELD, CANCELLED], MUG, (), id="an old answer holds nothing again"),
@@ -178,12 +178,12 @@ RETURNED = InventoryReturned(order_id="o1", return_id="r1")
 @pytest.mark.parametrize(
     ("earlier", "when", "then"),
     [
-        pytest.param([], RETURN, (RESTOCK_MUG,), id="goods go back to their shelf, summed"),
+        pytest.param([], RETURN, (RESTOCK_MUG,), id="items go back to their shelf, summed"),
         pytest.param([RETURN], RESTOCKED_MUG, (RETURNED,), id="all are back"),
         pytest.param([RETURN], RETURN, (), id="a return is restocked once"),
         pytest.param([RETURN, RESTOCKED_MUG], RESTOCKED_MUG, (), id="it is emitted once"),
         pytest.param(
-            [], back("r1", line("POST", 1, is_item=False)), (RETURNED,), id="no goods: back at once"
+            [], back("r1", line("POST", 1, is_item=False)), (RETURNED,), id="no items: back at once"
         ),
         pytest.param(
             [back("r1", line("mug", 1), line("tin", 1))], RESTOCKED_MUG, (), id="one is missing"

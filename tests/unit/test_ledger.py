@@ -96,7 +96,7 @@ BACK = entry("refund/f1", debit("customer_receivable", 1_250), credit("cash_at_p
             id="nothing is posted as nothing",
         ),
         pytest.param(
-            [], PaymentPending(transaction_id="o1", reason="x"), (), id="a doubt is no fact"
+            [], PaymentPending(transaction_id="o1", reason="x"), (), id="a doubt is not a fact"
         ),
     ],
 )

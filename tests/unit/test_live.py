@@ -27,7 +27,7 @@ from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
 from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.runtime import as_read
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
@@ -125,7 +125,7 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_open_orders_stand_where_they_wait():
-    """A new one waits for money and goods; ended, it stands nowhere."""
+    """A new one waits for money and items; ended, it stands nowhere."""
     open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row())
     waits = open_orders.shown(PLACED_MS)
@@ -323,7 +323,7 @@ async def client(aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(FlowMetrics, "query", quiet)
     monkeypatch.setattr(live, "PUSH_SECONDS", 0.02)
     load_agents()
-    return await aiohttp_client(make_api(FakeQueries(), Directory(), CONFIG))
+    return await aiohttp_client(make_api(FakeWorker(), FakeWorker(), Directory(), CONFIG))
 
 
 async def received(stream: Any, section: str) -> tuple[str, str, dict[str, Any]]:

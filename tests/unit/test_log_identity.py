@@ -335,7 +335,7 @@ def test_metadata_is_asked_for_with_topic_ids() -> None:
 async def test_logs_are_checked_again_when_the_broker_was_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A recovery that ends in such a moment is no reason to end the worker."""
+    """A recovery that ends in such a moment is not a reason to end the worker."""
     answers: list[Exception] = [KafkaConnectionError("nobody listens"), ProducerClosed()]
     checks: list[str] = []
 

@@ -53,7 +53,7 @@ from app.wire.records import HISTORY, as_read
 from app.wire.topics import changelog_topic
 from tables import declared
 from tests.support import planted
-from tests.support.console import CONFIG, FakeQueries, directory_of
+from tests.support.console import CONFIG, FakeWorker, directory_of
 from tests.support.consumer import FakeConsumer, FakeRecord
 from tests.support.planted import Markers
 from tests.support.searches import search_locally
@@ -118,7 +118,7 @@ class Instance:
                 log.append(FakeRecord(place, 0, len(log), key, value, headers + more))
             log.append(FakeRecord(place, 0, len(log), b"k", stranger, untyped + more))
 
-    def keep_rows(self, queries: FakeQueries) -> None:
+    def keep_rows(self, queries: FakeWorker) -> None:
         for at, (name, message) in enumerate(self.messages.items()):
             entry = JournalEntry(
                 id=f"e{at}",
@@ -236,11 +236,11 @@ async def client(
     monkeypatch.setattr(table_api, "history", past)
     monkeypatch.setattr(dead_letters, "gather", gathered)
     monkeypatch.setattr(inbox, "read_inbox", lambda *_: [sent])
-    queries = FakeQueries()
+    queries = FakeWorker()
     instance.keep_rows(queries)
     operators.first_start(tmp_path)
     directory = await directory_of(queries, aiohttp_server)
-    app = make_api(queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    app = make_api(queries, queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
     app[FRAUD].messages = messages
     app[FRAUD].queries = Queries(answer)
     return await aiohttp_client(app)

@@ -18,7 +18,7 @@ from app.gateways.provider_account import Unclear
 from app.gateways.provider_events import EventPage, ProviderEvents
 from app.wire.envelope import derive_id
 from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.external_systems import until
 
 NOW = 1_700_000_000
@@ -53,17 +53,17 @@ class List:
 
 
 @pytest.fixture
-def queries() -> FakeQueries:
+def queries() -> FakeWorker:
     """A worker that takes messages down."""
-    return FakeQueries()
+    return FakeWorker()
 
 
 def reader_of(
-    queries: FakeQueries, missed: List, quiet_seconds: float = 0.05
+    queries: FakeWorker, missed: List, quiet_seconds: float = 0.05
 ) -> MissedWebhookReader:
     """Return a reader of `missed`."""
     config = replace(CONFIG, webhook_quiet_seconds=quiet_seconds)
-    context = ApiContext(queries, Directory(), config, lambda: NOW)
+    context = ApiContext(queries, queries, Directory(), config, lambda: NOW)
     return MissedWebhookReader(WEBHOOKS[0], context, lambda _config: missed)
 
 
@@ -85,7 +85,7 @@ async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[asyncio
 
 
 async def test_what_did_not_come_is_produced_under_the_id_of_its_webhook(
-    queries: FakeQueries, running: list[asyncio.Task[None]]
+    queries: FakeWorker, running: list[asyncio.Task[None]]
 ) -> None:
     """All pages; not what has come, nor what is not ours or cannot be understood."""
     pages = (
@@ -108,7 +108,7 @@ async def test_what_did_not_come_is_produced_under_the_id_of_its_webhook(
 
 
 async def test_an_outage_is_read_when_it_is_over(
-    queries: FakeQueries, running: list[asyncio.Task[None]], monkeypatch: pytest.MonkeyPatch
+    queries: FakeWorker, running: list[asyncio.Task[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From where it began."""
     monkeypatch.setattr(missed_webhooks, "wait_seconds", lambda _failed: 0.01)
@@ -122,7 +122,7 @@ async def test_an_outage_is_read_when_it_is_over(
 
 
 async def test_a_webhook_is_no_reason_to_read_the_list(
-    queries: FakeQueries, running: list[asyncio.Task[None]]
+    queries: FakeWorker, running: list[asyncio.Task[None]]
 ) -> None:
     """What is lost among others is found by the questions of its own payment."""
     missed = List([])

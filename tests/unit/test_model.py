@@ -111,8 +111,8 @@ def test_read_again_a_model_gives_the_same_bits() -> None:
     ("changes", "place"),
     [
         pytest.param({"figure": [0, 2]}, r"trees\[1\].figure", id="no such figure"),
-        pytest.param({"left": [0, -1]}, r"trees\[1\]: its nodes are no tree", id="a circle"),
-        pytest.param({"left": [1, 1]}, r"trees\[1\]: its nodes are no tree", id="two parents"),
+        pytest.param({"left": [0, -1]}, r"trees\[1\]: its nodes are not a tree", id="a circle"),
+        pytest.param({"left": [1, 1]}, r"trees\[1\]: its nodes are not a tree", id="two parents"),
         pytest.param({"right": [-4, -2]}, r"trees\[1\].leaf", id="no such leaf"),
         pytest.param({"leaf": [1.0]}, r"trees\[1\].leaf", id="too few leaves"),
         pytest.param({"threshold": [1.0]}, r"trees\[1\]: its nodes have parts", id="half a node"),

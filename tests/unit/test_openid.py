@@ -12,7 +12,7 @@ from app.config import Config, ConfigError
 from app.console.server import make_api
 from app.registry import load_agents
 from app.worker.discovery import Directory
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.openid_site import ODA, Site, openid_site
 
 __all__ = ["openid_site"]
@@ -76,7 +76,7 @@ async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp
     """404, and the page has no link to it."""
     load_agents()
     config = Config(service="console", data_dir=str(tmp_path))
-    client = await aiohttp_client(make_api(FakeQueries(), Directory(), config))
+    client = await aiohttp_client(make_api(FakeWorker(), FakeWorker(), Directory(), config))
     page = await (await client.get("/console/sign-in")).text()
     answers = [await client.get(path) for path in ("/console/sign-in/with", openid.DONE)]
 

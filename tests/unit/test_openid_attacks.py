@@ -61,7 +61,7 @@ SMALL_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # 
         pytest.param({"email_verified": False}, "vouch", id="not vouched for"),
         pytest.param({"email_verified": "true"}, "vouch", id="vouched for by a text"),
         pytest.param({"email": None}, "no claim", id="of nobody"),
-        pytest.param({"email": "eve@example.org"}, "no operator", id="of no operator"),
+        pytest.param({"email": "eve@example.org"}, "not an operator", id="of no operator"),
     ],
 )
 async def test_a_token_that_is_not_right_lets_nobody_in(
@@ -482,7 +482,7 @@ def test_a_long_page_is_not_brought_along() -> None:
 
 
 def test_a_browser_keeps_its_id_and_chooses_none() -> None:
-    """What is no id that was drawn here is replaced."""
+    """What is not an id that was drawn here is replaced."""
     drawn = browser_id("")
 
     assert drawn == browser_id(drawn)

@@ -19,7 +19,7 @@ from app.console.server import make_api
 from app.host.routes import Route, RouteError
 from app.wire.envelope import Envelope
 from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeQueries, place
+from tests.support.console import CONFIG, FakeWorker, place
 from tests.support.operators_site import APPROVE, REFUND, WHY, Site
 from workflows.audit.messages import (
     ActionUnconfirmed,
@@ -48,7 +48,7 @@ def test_every_route_below_operators_is_for_operators():
 
 async def test_a_server_with_a_route_that_says_nothing_refuses_to_start(tmp_path: Path):
     """The route is named."""
-    app = make_api(FakeQueries(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
+    app = make_api(FakeWorker(), FakeWorker(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
     app.router.add_post("/orders/{order_id}/gift", me)
 
     with pytest.raises(RouteError, match=r"POST /orders/\{order_id\}/gift says neither"):
@@ -103,7 +103,7 @@ async def test_the_cookie_is_secure_where_the_console_is(
     """Behind https it is sent over nothing else."""
     token = operators.first_start(tmp_path)
     secure = replace(CONFIG, data_dir=str(tmp_path), console_url="https://127.0.0.1")
-    client = await aiohttp_client(make_api(FakeQueries(), Directory(), secure))
+    client = await aiohttp_client(make_api(FakeWorker(), FakeWorker(), Directory(), secure))
 
     answer = await client.post("/sign-in", json={"name": "admin", "token": token})
 
@@ -296,7 +296,7 @@ async def test_customers_need_no_sign_in(site: Site):
 
 
 async def test_a_small_refund_is_one_persons(site: Site):
-    """The act, then the return of money without goods."""
+    """The act, then the return of money without items."""
     assert 202 == await site.refund("oda", LIMIT_MINOR)
 
     action, message = site.emitted

@@ -321,7 +321,7 @@ POSTAGE = ReturnRequested(
         pytest.param(
             DONE,
             PRICEY,
-            (refused("r3", "more money than these goods are worth"),),
+            (refused("r3", "more money than these items are worth"),),
             id="an earlier version asks for too much",
         ),
         pytest.param(
@@ -339,7 +339,7 @@ POSTAGE = ReturnRequested(
         pytest.param(
             DONE,
             POSTAGE,
-            (refused("r4", "money without goods is an operator's to give"),),
+            (refused("r4", "money without items is an operator's to give"),),
             id="money for nothing",
         ),
         pytest.param(
@@ -445,13 +445,13 @@ def test_the_view_says_where_each_step_stands() -> None:
                 "postage_minor": 0,
                 "withheld_minor": 0,
             },
-            "computation": "4.00 GBP goods",
+            "computation": "4.00 GBP items",
         }
     ] == shown["returns"]
 
 
 def test_the_computation_of_a_refund_is_said() -> None:
-    """Goods less discount, with tax; the postage with the last unit; less goodwill."""
+    """Items less discount, with tax; the postage with the last unit; less goodwill."""
     charges = (("D", -100), ("VAT", 90), ("POST", 50))
     placed = msgspec.structs.replace(
         PLACED,
@@ -465,11 +465,11 @@ def test_the_computation_of_a_refund_is_said() -> None:
     shown = view(after(order, *story)[0])["returns"]
 
     assert [
-        "4.00 GBP goods - 0.40 GBP discount + 0.36 GBP tax",
+        "4.00 GBP items - 0.40 GBP discount + 0.36 GBP tax",
         "",
-        "2.00 GBP goods - 0.20 GBP discount + 0.18 GBP tax",
+        "2.00 GBP items - 0.20 GBP discount + 0.18 GBP tax",
         (
-            "4.00 GBP goods - 0.40 GBP discount + 0.36 GBP tax + 0.50 GBP postage"
+            "4.00 GBP items - 0.40 GBP discount + 0.36 GBP tax + 0.50 GBP postage"
             " - 0.40 GBP given before or not asked for"
         ),
     ] == [each["computation"] for each in shown]
@@ -494,7 +494,7 @@ def test_the_lines_show_what_was_shipped_and_what_came_back() -> None:
 
 
 def test_a_return_of_what_costs_nothing_is_over_without_a_refund() -> None:
-    """Payment says nothing of it; the goods come back all the same."""
+    """Payment says nothing of it; the items come back all the same."""
     free = msgspec.structs.replace(
         PLACED, lines=(*PLACED.lines, Line(sku="pin", quantity=1, amount_minor=0))
     )
@@ -545,7 +545,7 @@ def test_returns_in_dinars_are_worth_what_a_card_can_be_given() -> None:
     assert [3_330, 1_670, 5_000] == [each.amount_minor for each in accepted]
     assert [-5, 5, 0] == [each.computed.rounding_minor for each in accepted if each.computed]
     shown = view(after(order, *story)[0])["returns"]
-    assert "3.335 KWD goods - 0.005 KWD rounding" == shown[0]["computation"]
+    assert "3.335 KWD items - 0.005 KWD rounding" == shown[0]["computation"]
 
 
 @pytest.mark.parametrize(

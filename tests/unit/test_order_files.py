@@ -156,7 +156,7 @@ def test_a_case_is_read_whole(name: str, lines: list[Sold], options: FileOptions
         (
             "c14_excel_dates.csv",
             [str(at) for at in range(700_029, 700_035)],
-            {(8,): "InvoiceDate is no date"},
+            {(8,): "InvoiceDate is not a date"},
             {"header": 1},
         ),
         ("c16_newline_in_code.csv", ["700039", "700041"], {(3, 4, 5): NO_NAME}, {"header": 1}),
@@ -177,7 +177,7 @@ def test_a_case_loses_only_the_lines_that_it_names(
     refusals: dict[tuple[int, ...], str],
     others: dict[str, int],
 ) -> None:
-    """The others are ordered, and the lines that are no rows are counted as what they are."""
+    """The others are ordered, and the lines that are not rows are counted as what they are."""
     plan = read_plan(CASES / name, MONTH_FIRST)
 
     assert invoices == [line.invoice for line in sold(plan)]
@@ -453,7 +453,7 @@ def test_a_description_over_several_lines_is_one_row(tmp_path: Path) -> None:
         pytest.param(
             [ROW.replace("LANTERN", '"LAMP'), "of glass", ROW],
             {(2,): UNCLOSED, (3,): "1 cells where the header has 8"},
-            id="an open quote and a line that is no row",
+            id="an open quote and a line that is not a row",
         ),
         pytest.param(
             [ROW, ROW.replace("LANTERN", '"LAMP" BIG')],
@@ -500,11 +500,11 @@ def test_a_description_over_several_lines_is_one_row(tmp_path: Path) -> None:
         ),
         pytest.param(
             [ROW, ROW.replace("2.55", "$2.55")],
-            {(3,): "UnitPrice is no amount"},
+            {(3,): "UnitPrice is not an amount"},
             id="another currency",
         ),
         pytest.param(
-            [ROW, ROW.replace("2.55", "2e5")], {(3,): "UnitPrice is no amount"}, id="powers of ten"
+            [ROW, ROW.replace("2.55", "2e5")], {(3,): "UnitPrice is not an amount"}, id="powers"
         ),
     ],
 )
@@ -609,7 +609,7 @@ def test_one_misread_line_among_others_is_refused_alone(tmp_path: Path) -> None:
 
     plan = read_plan(write(tmp_path, HEADER.encode() + b"\n" + body))
 
-    assert {(3,): "'Fƒ' is no word in windows-1252; say --encoding"} == refused(plan)
+    assert {(3,): "'Fƒ' is not a word in windows-1252; say --encoding"} == refused(plan)
 
 
 SLASHED = ROW.replace("2010-12-01", "{}")
@@ -812,7 +812,7 @@ def test_a_zone_of_whole_hours_is_read(said: str, hour: int, tmp_path: Path) -> 
     without_seconds = write(tmp_path, text(ROW, ROW.replace("08:26", "08:26-05")), "other.csv")
 
     assert [one("700001", 6, 1_530, at=AT.replace(hour=hour))] == sold(read_plan(path))
-    assert {(3,): "InvoiceDate is no date"} == refused(read_plan(without_seconds))
+    assert {(3,): "InvoiceDate is not a date"} == refused(read_plan(without_seconds))
 
 
 @pytest.mark.parametrize(
@@ -969,7 +969,7 @@ def test_dates_that_a_spreadsheet_has_swapped_are_named(tmp_path: Path) -> None:
     ],
 )
 def test_dates_that_nobody_has_swapped_are_read(dates: tuple[Value, ...], tmp_path: Path) -> None:
-    """Texts among dates are no reason, where dates or texts of the other kind are there."""
+    """Texts among dates are not a reason, where dates or texts of the other kind are there."""
     assert len(dates) == len(sold(read_plan(write(tmp_path, days(*dates)))))
 
 
@@ -1028,17 +1028,17 @@ def with_cell(reference: str, written: str, prefix: str = "") -> bytes:
         ("G2", "><v>5012345678901234567</v>", f"CustomerID {NUMBERED}"),
         ("B2", ' t="b"><v>1</v>', f"StockCode {FORMULA}"),
         ("B2", ' s="1"><v>40513</v>', f"StockCode {MADE_A_DATE}"),
-        ("D2", ' t="e"><v>#DIV/0!</v>', "Quantity is no whole number"),
-        ("F2", ' s="2"><v>2.55</v>', "UnitPrice is no amount"),
-        ("F2", ' s="4"><v>2.55</v>', "UnitPrice is no amount"),
-        ("F2", ' s="5"><v>2.55</v>', "UnitPrice is no amount"),
+        ("D2", ' t="e"><v>#DIV/0!</v>', "Quantity is not a whole number"),
+        ("F2", ' s="2"><v>2.55</v>', "UnitPrice is not an amount"),
+        ("F2", ' s="4"><v>2.55</v>', "UnitPrice is not an amount"),
+        ("F2", ' s="5"><v>2.55</v>', "UnitPrice is not an amount"),
         ("H2", ' t="e"><v>#REF!</v>', f"Country {FORMULA}"),
     ],
 )
 def test_a_cell_says_more_than_its_value(
     reference: str, written: str, reason: str, prefix: str, tmp_path: Path
 ) -> None:
-    """Errors and formulas that nobody calculated are no blanks, euros and percent no pounds."""
+    """Errors and formulas that nobody calculated are not blanks, euros and percent no pounds."""
     assert {(2,): reason} == refused(
         read_plan(write(tmp_path, with_cell(reference, written, prefix)))
     )

@@ -95,7 +95,7 @@ def test_a_number_is_read_by_its_decimal_mark(
 def test_a_date_is_read_by_its_order(
     text: str, order: str, day_first: datetime | None, month_first: datetime | None
 ) -> None:
-    """Or it is no date; what can be read in two ways says so."""
+    """Or it is not a date; what can be read in two ways says so."""
     assert [
         None if each is None else int(each.timestamp()) * 1_000 for each in (day_first, month_first)
     ] == [moment_ms(text, DAY_FIRST), moment_ms(text, MONTH_FIRST)]

@@ -16,7 +16,7 @@ from app.operations.dead_letters.redrive import DeadLetterError
 from app.operations.dead_letters.status import DeadLetterFacts
 from app.wire.records import Record
 from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeWorker
 
 SCRIPT = "<script>alert(1)</script>"
 FIELDS = {
@@ -75,7 +75,9 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: 
     operators.first_start(tmp_path)
     token = operators.add(tmp_path, "olga", "operator")
     config = replace(CONFIG, data_dir=str(tmp_path))
-    return Site(await aiohttp_client(make_api(FakeQueries(), Directory(), config)), token)
+    return Site(
+        await aiohttp_client(make_api(FakeWorker(), FakeWorker(), Directory(), config)), token
+    )
 
 
 async def test_dead_letters_are_shown_and_nothing_of_them_runs(site: Site) -> None:

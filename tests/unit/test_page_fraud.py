@@ -125,7 +125,7 @@ async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
 
 
 async def test_an_empty_queue_says_what_to_do(site: FraudSite) -> None:
-    """It is no error that nothing waits."""
+    """It is not an error that nothing waits."""
     site.queries.emitted.clear()
 
     assert "Nothing waits for a decision" in await site.text("/console/fraud")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from app.entrypoints import requests
 from app.entrypoints.requests import Entrypoints
-from tests.support.console import FakeQueries, place
+from tests.support.console import FakeWorker, place
 from tests.support.operators_site import WHY, Site
 from workflows.audit.messages import PersonalRevealed
 from workflows.order.messages import OrderCancelRequested
@@ -39,7 +39,7 @@ def emitted(event_id: str, cause: str, at_ms: int, body: dict[str, str]) -> Jour
 
 
 @pytest.fixture
-def order(queries: FakeQueries) -> FakeQueries:
+def order(queries: FakeWorker) -> FakeWorker:
     """An instance with an order of two events, scripts in all of them, and somebody in one."""
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, country=SCRIPT))
     for name in ("payment", "inventory", "ledger", "notification", "messenger"):
@@ -60,7 +60,7 @@ async def test_a_transaction_is_drawn_and_nothing_of_it_runs(client: TestClient)
     assert page.count("&lt;script&gt;") > 8
     assert "<script>alert" not in page
     assert "ann" not in page.replace("cannot", "").replace("channel", "")
-    assert "every shelf to say whether it has the goods" in page
+    assert "every shelf to say whether it has the items" in page
     assert "Waterfall of 2 events" in page
     assert "<td>250 ms</td>" in page
 
@@ -140,7 +140,7 @@ async def test_an_order_that_is_only_accepted_has_a_page(client: TestClient) -> 
 
 @pytest.mark.usefixtures("order")
 async def test_a_page_moves_only_while_something_is_to_come(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """What is read (opened) lies apart from what moves; ended, or at an event, all of it rests."""
     page = await (await client.get("/console/transactions/o1")).text()
@@ -161,7 +161,7 @@ async def test_a_page_moves_only_while_something_is_to_come(
 
 
 async def test_who_is_asked_again_is_said_without_naming_anybody(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """How often, why, and in the rows nothing of the customer."""
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000))
@@ -194,7 +194,7 @@ async def test_a_program_is_emitted_what_the_page_shows(client: TestClient) -> N
 
 @pytest.mark.usefixtures("order")
 async def test_an_event_says_when_its_cause_was_taken_up(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Its waiting and its working are told apart where the journal knows both."""
     entry = replace(emitted("e3", "e2", 1_750, {}), received_ms=1_500)
@@ -208,7 +208,7 @@ async def test_an_event_says_when_its_cause_was_taken_up(
 
 
 async def test_a_huge_order_is_a_page_of_a_usual_size(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Of long bodies and rows the beginning is shown, and how much there is."""
     bought = {f"sku-{at}": 1 for at in range(5_000)}
@@ -224,9 +224,9 @@ async def test_a_huge_order_is_a_page_of_a_usual_size(
 
 
 async def test_presets_choose_by_what_became_of_orders(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
-    """Failed payments, and what was compensated after money or goods had moved."""
+    """Failed payments, and what was compensated after money or items had moved."""
     failed = Order(order_id="o-failed", placed_at_ms=1, cause="payment_failed", cancelled_at_ms=2)
     back = Order(
         order_id="o-back",
@@ -254,7 +254,7 @@ async def test_presets_choose_by_what_became_of_orders(
 
 
 async def test_more_orders_than_a_page_holds_are_paged(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Each is on one page."""
     for at in range(100):
@@ -342,7 +342,7 @@ async def test_a_workflow_that_no_request_starts_has_a_page(
 
 
 async def test_the_page_shows_lines_and_how_each_refund_is_computed(
-    client: TestClient, queries: FakeQueries
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Units shipped and returned; a refusal with its reason; the SKU is text."""
     computed = ReturnAmount(items_minor=400, discount_minor=40)
@@ -362,13 +362,13 @@ async def test_the_page_shows_lines_and_how_each_refund_is_computed(
     page = " ".join((await (await client.get("/console/transactions/o1")).text()).split())
 
     assert "<td>3</td><td>6.00 GBP</td><td>3</td><td>2</td>" in page
-    assert "3.60 GBP went back (4.00 GBP goods - 0.40 GBP discount)." in page
+    assert "3.60 GBP went back (4.00 GBP items - 0.40 GBP discount)." in page
     assert "more of mug than was shipped." in page
     assert "Goodwill <strong>goodwill-1</strong> is accepted" in page
     assert SCRIPT not in page
 
 
-async def test_a_long_order_shows_its_first_lines(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_long_order_shows_its_first_lines(client: TestClient, queries: FakeWorker) -> None:
     """The page says how many there are."""
     lines = tuple(SaleLine(sku=f"sku-{at}", units=1, amount_minor=1) for at in range(60))
     order = Order(order_id="o1", placed_at_ms=1_000, currency="GBP")

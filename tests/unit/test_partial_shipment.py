@@ -210,7 +210,7 @@ def test_what_is_charged_is_rounded_down_to_a_step_of_the_provider() -> None:
 def test_a_part_that_cannot_be_captured_does_not_ship(
     currency: str, mugs_minor: int, capture: Any, *, ships: bool
 ) -> None:
-    """The goods would leave, and an operator would have to write them off."""
+    """The items would leave, and an operator would have to write them off."""
     lines = (
         Line(sku="mug", quantity=1, amount_minor=mugs_minor),
         Line(sku="tin", quantity=1, amount_minor=20_000),
@@ -282,7 +282,7 @@ def test_the_hold_is_asked_about_with_its_own_amount() -> None:
 
 
 def test_what_was_taken_at_once_for_the_rest_goes_back() -> None:
-    """Under a key of its own, once, when the goods leave."""
+    """Under a key of its own, once, when the items leave."""
     [asked] = after(payment, PLACED, CHARGED, CREATED)[1]
     [refunded] = after(payment, PLACED, CHARGED, CREATED, BACK)[1]
 

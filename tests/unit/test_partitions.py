@@ -12,7 +12,7 @@ from app.kafka.messages import console_record
 from app.kafka.producer import partition_of
 from app.registry import load_agents, wanted_topics
 from app.wire.topics import partitions_of
-from app.worker.queries import LocalQueries
+from app.worker.local_producer import LocalProducer
 from tests.support.examples.fraud_rules import rule
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.shared.message import Message
@@ -81,7 +81,7 @@ async def test_the_console_produces_rules_where_there_is_a_partition() -> None:
     app: Any = SimpleNamespace(producer=SimpleNamespace(_producer=producer))
     records = [console_record(message, ACTION.at_ms) for message in rule_acts()]
 
-    await LocalQueries(app, CONFIG, ()).send(records)
+    await LocalProducer(app, CONFIG).send(records)
 
     sent = dict.fromkeys(producer.sent)
     assert {0} == {partition for topic, partition, _ in sent if topic == "fraud.rules"}

@@ -88,7 +88,7 @@ def test_expressions_are_found() -> None:
 
 
 def test_what_is_cut_before_is_cut() -> None:
-    """A cell of blanks is no number, at once."""
+    """A cell of blanks is not a number, at once."""
     assert {} == readings(" " * 200_000 + "1")
 
 

@@ -42,7 +42,7 @@ def test_a_paid_order_waits_for_the_verdict():
 
 
 def test_what_is_taken_back_is_named():
-    """Money that was taken, goods that are held; nothing that is back already."""
+    """Money that was taken, items that are held; nothing that is back already."""
     both = pending_steps(BLAMED)
     money = pending_steps(replace(BLAMED, inventory=Mark(status="released", at_ms=4_000)))
 
@@ -57,7 +57,7 @@ def test_a_return_that_is_under_way_is_named():
     back = Returns(by_id={"r1": Return(status="accepted", amount_minor=5, refunded=True)})
     (missing,) = pending_steps(replace(PAID, completed_at_ms=9_000, returns=back))
 
-    assert "return r1: its goods to be restocked" == missing.what
+    assert "return r1: its items to be restocked" == missing.what
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ async def test_a_bad_parameter_is_not_kept_under_the_key(shop: Shop) -> None:
     ("wrong", "param"),
     [
         pytest.param({"amount": -1}, "amount", id="negative amount"),
-        pytest.param({"amount": "ten"}, "amount", id="amount is no number"),
+        pytest.param({"amount": "ten"}, "amount", id="amount is not a number"),
         pytest.param({"amount": "9" * 30}, "amount", id="huge amount"),
         pytest.param({"currency": "pounds"}, "currency", id="unknown currency"),
         pytest.param({"payment_method": "4242424242424242"}, "payment_method", id="card number"),
@@ -517,7 +517,7 @@ async def test_every_outcome_has_its_webhook(shop: Shop, console: Console) -> No
 async def test_a_webhook_is_tried_again_while_the_console_is_down(
     shop: Shop, console: Console
 ) -> None:
-    """A 503 is no delivery: the same event comes again, until it is taken."""
+    """A 503 is not a delivery: the same event comes again, until it is taken."""
     console.status = 503
     await shop.create(confirm=True)
     await until(lambda: len(console.received) >= 2)

@@ -14,7 +14,7 @@ from app.console.server import make_api
 from app.delivery.row import Row, encode_row
 from app.registry import load_agents
 from tests.support.clients import as_client, client_key
-from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of
+from tests.support.console import CONFIG, ORDER, FakeWorker, directory_of
 from workflows.order.messages import OrderPlaced
 from workflows.order.state import Mark, Order
 from workflows.order.workflow import holding
@@ -27,7 +27,7 @@ UNPAID = Holding(customer_id="c1", is_unpaid=True, units=4)
 class Shop:
     """A console with small quotas, and a client of it."""
 
-    def __init__(self, client: TestClient, queries: FakeQueries) -> None:
+    def __init__(self, client: TestClient, queries: FakeWorker) -> None:
         self.client = client
         self.queries = queries
 
@@ -50,12 +50,13 @@ class Shop:
 async def shop(tmp_path: Any, aiohttp_client: Any, aiohttp_server: Any) -> Shop:
     """A shop that may have three orders open, two of each customer."""
     load_agents()
-    queries = FakeQueries()
+    queries = FakeWorker()
     directory = await directory_of(queries, aiohttp_server)
     config = replace(CONFIG, data_dir=str(tmp_path), quotas=QUOTAS)
     asks = (as_client(client_key(tmp_path)),)
     return Shop(
-        await aiohttp_client(make_api(queries, directory, config), middlewares=asks), queries
+        await aiohttp_client(make_api(queries, queries, directory, config), middlewares=asks),
+        queries,
     )
 
 
@@ -84,7 +85,7 @@ async def test_a_customer_has_so_many_open_and_unpaid_and_others_their_own(shop:
 
 
 async def test_a_client_has_so_many_of_whichever_customers(shop: Shop) -> None:
-    """Guests among them; a repeated request is no new one."""
+    """Guests among them; a repeated request is not a new one."""
     for key in ("a", "b", "c"):
         assert 202 == (await shop.place(key)).status
     assert {"name": "client_unpaid", "limit": 3, "used": 3} == await refusal(await shop.place("d"))
@@ -107,7 +108,7 @@ async def test_units_of_stock_are_bounded_and_the_text_says_what_to_do(shop: Sho
         pytest.param({"payment": Mark(status="action_required")}, True, 5, id="to be confirmed"),
         pytest.param({"payment": Mark(status="authorized")}, False, 5, id="its money is held"),
         pytest.param({"inventory": Mark(status="rejected")}, True, 0, id="out of stock"),
-        pytest.param({"cause": "fraud"}, False, 5, id="on its way back, with its goods"),
+        pytest.param({"cause": "fraud"}, False, 5, id="on its way back, with its items"),
         pytest.param(
             {"payment": Mark(status="completed"), "shipping": Mark(status="created")},
             False,
@@ -120,7 +121,7 @@ async def test_units_of_stock_are_bounded_and_the_text_says_what_to_do(shop: Sho
     ],
 )
 def test_what_an_order_takes_of_quotas(facts: dict[str, Any], unpaid: bool, units: int) -> None:
-    """Until it is paid, and until its goods have left or are free."""
+    """Until it is paid, and until its items have left or are free."""
     state = replace(Order(order_id="o1", customer_id="c1", bought={"tea": 2, "cup": 3}), **facts)
 
     assert Holding(customer_id="c1", is_unpaid=unpaid, units=units) == holding(state)

@@ -529,7 +529,7 @@ def test_people_are_shown_the_first_lines_and_emitted_how_many_there_are() -> No
 
 def test_what_nobody_can_read_is_named_and_no_book_with_it_is_reconciled() -> None:
     """All lines agree; one more record may have been a line, whatever day is asked for."""
-    place = "payflow-payment-payment-changelog/2/17 is no row of payment: [red]malformed"
+    place = "payflow-payment-payment-changelog/2/17 is not a row of payment: [red]malformed"
     console = Console(width=80, file=io.StringIO(), record=True)
 
     found = reconcile(settled(), LATER_MS, unreadable=[place])

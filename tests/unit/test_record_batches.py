@@ -97,7 +97,7 @@ def test_a_batch_without_an_end_costs_at_least_the_next_offset_and_no_loop(body:
 
 
 def test_a_batch_that_is_cut_off_behind_others_comes_again():
-    """A broker cuts the last batch of an answer: that is no fault."""
+    """A broker cuts the last batch of an answer: that is not a fault."""
     assert ([b"a", b"b"], 2) == (shown((found := read(BEFORE + VICTIM[:50]))[0]), found[1])
 
 

@@ -149,7 +149,7 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
     ("services", "orders"),
     [
         pytest.param(("payment", "order"), 1, id="edited alike for two whose work is checked"),
-        pytest.param(("analytics",), 0, id="edited for one that moves neither money nor goods"),
+        pytest.param(("analytics",), 0, id="edited for one that moves neither money nor items"),
     ],
 )
 def test_verify_reads_what_was_mended_where_its_agent_reads_it(

@@ -113,10 +113,14 @@ def test_the_rates_of_the_package_are_of_currencies_that_are_sold_in() -> None:
             RATES.replace(b"{", b'{"date": "2026-10-31", ', 1), "date is there twice", id="two days"
         ),
         pytest.param(
-            RATES.replace(b"2026-11-01", b"2026-13-45"), "date: 2026-13-45 is no day", id="no month"
+            RATES.replace(b"2026-11-01", b"2026-13-45"),
+            "date: 2026-13-45 is not a day",
+            id="no month",
         ),
         pytest.param(
-            RATES.replace(b"2026-11-01", b"2026-02-29"), "date: 2026-02-29 is no day", id="no leap"
+            RATES.replace(b"2026-11-01", b"2026-02-29"),
+            "date: 2026-02-29 is not a day",
+            id="no leap",
         ),
     ],
 )

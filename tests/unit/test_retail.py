@@ -143,7 +143,7 @@ MUGS = line("mug", 2, 500)
         pytest.param(
             [row(code="PADS", quantity=1, price="1")],
             [order(line("PADS", 1, 100))],
-            id="pads are goods",
+            id="pads are items",
         ),
         pytest.param(
             [row(code="POST", quantity=1, price="18")],
@@ -166,7 +166,7 @@ MUGS = line("mug", 2, 500)
         pytest.param(
             [row(quantity=5, price="0", customer="", Description="")],
             [Adjust(rows=1, adjustment_id="1/0", sku="mug", delta=5, reason="stock found")],
-            id="goods without price and customer are found",
+            id="items without price and customer are found",
         ),
     ],
 )
@@ -228,7 +228,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
         pytest.param(
             [SALE, row("C9", code="tin", quantity=-1)],
             [no("return without a matching sale")],
-            id="other goods",
+            id="other items",
         ),
         pytest.param(
             [SALE, row("C9", quantity=-1, customer="")],
@@ -285,21 +285,21 @@ def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
         pytest.param(row(invoice="A563185"), "unknown kind of invoice: A", id="another prefix"),
         pytest.param(row(invoice="CC1"), "unknown kind of invoice: C", id="a doubled prefix"),
         pytest.param(row(invoice="²"), "unknown kind of invoice: ²", id="a digit of another kind"),
-        pytest.param(row(quantity="two"), "Quantity is no whole number", id="a message"),
-        pytest.param(row(quantity="1.5"), "Quantity is no whole number", id="half a unit"),
-        pytest.param(row(quantity="1_0"), "Quantity is no whole number", id="a number in code"),
+        pytest.param(row(quantity="two"), "Quantity is not a whole number", id="a message"),
+        pytest.param(row(quantity="1.5"), "Quantity is not a whole number", id="half a unit"),
+        pytest.param(row(quantity="1_0"), "Quantity is not a whole number", id="a number in code"),
         pytest.param(row(quantity=0), "Quantity is zero or above a million", id="nothing"),
         pytest.param(
             row(quantity=-1_000_001), "Quantity is zero or above a million", id="too many"
         ),
-        pytest.param(row(price=""), "UnitPrice is no amount", id="no price"),
-        pytest.param(row(price="nan"), "UnitPrice is no amount", id="not a number"),
-        pytest.param(row(price="-1"), "UnitPrice is no amount", id="a negative price"),
-        pytest.param(row(price="1_0"), "UnitPrice is no amount", id="a price in code"),
+        pytest.param(row(price=""), "UnitPrice is not an amount", id="no price"),
+        pytest.param(row(price="nan"), "UnitPrice is not an amount", id="not a number"),
+        pytest.param(row(price="-1"), "UnitPrice is not an amount", id="a negative price"),
+        pytest.param(row(price="1_0"), "UnitPrice is not an amount", id="a price in code"),
         pytest.param(row(quantity=1_000_000, price="1000.01"), TOO_LARGE, id="a fortune"),
-        pytest.param(row(InvoiceDate="then"), "InvoiceDate is no date", id="no date"),
-        pytest.param(row(InvoiceDate="1969-12-31"), "InvoiceDate is no date", id="before time"),
-        pytest.param(row(InvoiceDate="9999-12-31"), "InvoiceDate is no date", id="after time"),
+        pytest.param(row(InvoiceDate="then"), "InvoiceDate is not a date", id="no date"),
+        pytest.param(row(InvoiceDate="1969-12-31"), "InvoiceDate is not a date", id="before time"),
+        pytest.param(row(InvoiceDate="9999-12-31"), "InvoiceDate is not a date", id="after time"),
         pytest.param(row(code="TEST001"), "a test of the shop's own", id="a test"),
         pytest.param(row(quantity=-1), "negative quantity in a sale", id="a sale backwards"),
         pytest.param(row(price="0"), "nothing to charge", id="an order for nothing"),

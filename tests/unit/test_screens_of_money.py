@@ -5,7 +5,7 @@ from aiohttp.test_utils import TestClient
 
 from app.console.pages.render import WEB, _environment
 from app.registry import load_workflows
-from tests.support.console import ORDER, FakeQueries, place
+from tests.support.console import ORDER, FakeWorker, place
 from workflows.notification import process as notification
 from workflows.notification.process import INITIAL
 from workflows.order.messages import OrderPlaced
@@ -36,7 +36,7 @@ def order(currency: str, amount_minor: int) -> Order:
 
 @pytest.mark.parametrize(("currency", "amount_minor", "shown"), SHOWN)
 async def test_the_page_of_an_order_and_the_list_of_orders(
-    client: TestClient, queries: FakeQueries, currency: str, amount_minor: int, shown: str
+    client: TestClient, queries: FakeWorker, currency: str, amount_minor: int, shown: str
 ) -> None:
     """What is charged on the page, and what it comes to in its headline."""
     queries.keep("order", "o1", order(currency, amount_minor))
@@ -50,7 +50,7 @@ async def test_the_page_of_an_order_and_the_list_of_orders(
 
 @pytest.mark.parametrize(("currency", "amount_minor"), [("JPY", 1_250), ("KWD", 1_230)])
 async def test_an_order_is_taken_in_its_currency(
-    client: TestClient, queries: FakeQueries, currency: str, amount_minor: int
+    client: TestClient, queries: FakeWorker, currency: str, amount_minor: int
 ) -> None:
     """The amount goes on in minor units, untouched."""
     line = {"sku": "tea", "quantity": 1, "amount_minor": amount_minor}

@@ -123,7 +123,7 @@ class Recorder:
 async def test_an_expression_is_not_even_read_in_the_console(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """It goes to the process, whole; an answer that was ended says so, and is no whole file."""
+    """It goes to the process, whole; an answer that was ended says so, and is not a whole file."""
     recorder = Recorder()
 
     async def start(_config: Any) -> Recorder:

@@ -292,7 +292,7 @@ def test_the_fee_of_a_dispute_is_what_the_provider_has_kept(
     days: int,
     expected: list[tuple[str, int | None, int | None]],
 ) -> None:
-    """It is no part of the amounts that are compared otherwise."""
+    """It is not a part of the amounts that are compared otherwise."""
     found = compare(SettlementBooks(lines=tuple(lines)), posted, AT_MS + days * DAY_MS)
     items = [each for each in found.open_items if each.balance_transaction_id.startswith("du")]
 

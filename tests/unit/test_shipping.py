@@ -89,7 +89,7 @@ def test_nothing_is_booked_before_all_three_facts_are_known(facts: tuple[Message
         ),
         pytest.param([*READY, REFUSED], BOOKED, (), id="an end is an end"),
         pytest.param([*READY, BOOKED], REFUSED, (), id="a refusal after booking is ignored"),
-        pytest.param([*READY, BOOKED], IN_TRANSIT, (), id="on its way is no news"),
+        pytest.param([*READY, BOOKED], IN_TRANSIT, (), id="on its way is not news"),
         pytest.param([*READY, BOOKED], TRACKED, (DELIVERED,), id="delivered, as asked"),
         pytest.param([*READY, BOOKED], NOTIFIED, (DELIVERED,), id="delivered, as called back"),
         pytest.param([*READY, BOOKED, NOTIFIED], TRACKED, (), id="delivered once"),

@@ -1,4 +1,4 @@
-"""What holds no record is no work: for the watchdog, for a recovery, for what is committed."""
+"""What holds no record is not work: for the watchdog, for a recovery, for what is committed."""
 
 import itertools
 from collections.abc import Sequence

@@ -67,7 +67,7 @@ SENT = [RECEIVE, reserve("o1", 4), at(ShipStock, "o1")]
 @pytest.mark.parametrize(
     ("record", "when", "then", "units"),
     [
-        pytest.param([], RECEIVE, (RECEIVED,), (10, 0, 0), id="goods come in"),
+        pytest.param([], RECEIVE, (RECEIVED,), (10, 0, 0), id="items come in"),
         pytest.param([RECEIVE], RECEIVE, (), (10, 0, 0), id="a receipt counts once"),
         pytest.param(
             [RECEIVE], adjust("a1", -3), (adjusted("a1", -3, -3),), (7, 0, 0), id="breakage"

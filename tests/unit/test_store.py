@@ -1,4 +1,4 @@
-"""What a changelog holds that is no row costs no worker its recovery."""
+"""What a changelog holds that is not a row costs no worker its recovery."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Damaged tables are found, set aside and marked; what a crash leaves behind is no damage."""
+"""Damaged tables are found, set aside and marked; what a crash leaves behind is not damage."""
 
 import os
 import subprocess

@@ -16,7 +16,7 @@ from app.worker import queries as worker_queries
 from app.worker.http import RowPage
 from app.worker.queries import LocalQueries
 from tables.notification import notified
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from workflows.notification.process import SentMessages
 
 PAGE_BYTES = 4_000
@@ -101,7 +101,7 @@ def test_what_is_cut_says_how_much() -> None:
     assert {"n": [1, None, "x"]} == shortened_deep({"n": [1, None, "x"]})
 
 
-async def test_a_long_key_makes_no_long_page(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_long_key_makes_no_long_page(client: TestClient, queries: FakeWorker) -> None:
     """It has a tag, by which the next page begins; its row is refused with a reason."""
     queries.keep("stock", "a" * 900_000, {"on_hand": 1})
     queries.keep("stock", "b", {"on_hand": 2})
@@ -119,7 +119,7 @@ async def test_a_long_key_makes_no_long_page(client: TestClient, queries: FakeQu
 
 
 async def test_long_rows_make_no_long_page(
-    client: TestClient, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, queries: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever goes on sees each of them once."""
     monkeypatch.setattr(tables, "PAGE_BYTES_MAX", 2_000)

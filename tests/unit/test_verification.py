@@ -384,7 +384,7 @@ BREAKS = [
     pytest.param(
         lambda: back_again(DEAR_MUG),
         {"returns_within_shipped": ("o1 (0 units, 450 minor units too many)",)},
-        id="more money comes back than the goods are worth",
+        id="more money comes back than the items are worth",
     ),
     pytest.param(
         lambda: back_again(msgspec.structs.replace(TAKEN_BACK, lines=(), amount_minor=801)),

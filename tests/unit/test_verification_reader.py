@@ -82,7 +82,7 @@ NO_MESSAGE = replace(SIGNED, value=b"{")
             id="one whose header was changed",
         ),
         pytest.param(record(placed("o1"), VICTIM), {"o1"}, id="anybody's, on an open topic"),
-        pytest.param(NO_MESSAGE, set(), id="what is no message"),
+        pytest.param(NO_MESSAGE, set(), id="what is not a message"),
     ],
 )
 def test_only_what_an_agent_takes_explains_a_difference(found: Record, pending: set[str]) -> None:

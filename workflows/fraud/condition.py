@@ -99,7 +99,7 @@ def evaluate(expression: Expression, world: World) -> bool | None:
 
 
 def finite(raw: float) -> float | None:
-    """Return `raw` as a float; None when it is no finite one."""
+    """Return `raw` as a float; None when it is not a finite one."""
     try:
         number = float(raw)
     except OverflowError:

@@ -94,7 +94,7 @@ class PaymentLabelled(Message, tag="payflow.fraud.payment_labelled.v1", frozen=T
 
 
 class CaseOpened(Message, tag="payflow.fraud.case_opened.v1", frozen=True, kw_only=True):
-    """A payment needs a review: before the fact (`review`) or after it (`late`, goods are gone)."""
+    """A payment needs a review: before the fact (`review`) or after it (`late`, items are gone)."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     case: Literal["review", "late"]

@@ -174,7 +174,7 @@ def _check(tree: Tree, figures: int, place: str) -> None:
     if sorted(child for child in children if child >= 0) != list(range(1, count)) or any(
         0 <= child <= at for side in (tree.left, tree.right) for at, child in enumerate(side)
     ):
-        raise ModelError(f"{place}: its nodes are no tree in order")
+        raise ModelError(f"{place}: its nodes are not a tree in order")
     if not all(-len(tree.leaf) <= child for child in children):
         raise ModelError(f"{place}.leaf: an index is out of range")
 

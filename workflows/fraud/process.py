@@ -135,7 +135,7 @@ def _followed(
     if not label.fraud or isinstance(verdict, FraudDetected):
         return ()
     if state.goods == "delivered" and not state.late_emitted:
-        reason = f"known as fraud by {label.source} after the goods were delivered"
+        reason = f"known as fraud by {label.source} after the items were delivered"
         return (
             CaseOpened(
                 transaction_id=transaction_id,

@@ -114,7 +114,7 @@ def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> C
         reason, _, where = str(error).partition(" - at `$")
         raise RuleError(where.strip("`."), reason) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RuleError("", f"is no JSON: {error}") from error
+        raise RuleError("", f"is not JSON: {error}") from error
     if rule.state == "active" and not _is_approved(rule):
         raise RuleError(
             "approved_by",

@@ -14,7 +14,7 @@ from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, as_check
 
 MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
-"""The messages about goods that come in."""
+"""The messages about items that come in."""
 
 # --- facts ------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class InventoryReleased(Message, tag="payflow.inventory.released.v1", frozen=Tru
 
 
 class InventoryReturned(Message, tag="payflow.inventory.returned.v1", frozen=True, kw_only=True):
-    """The goods of a return are back on the shelf."""
+    """The items of a return are back on the shelf."""
 
     order_id: Name
     return_id: Name

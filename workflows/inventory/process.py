@@ -1,4 +1,4 @@
-"""Reserving the goods of an order SKU by SKU, and putting them back.
+"""Reserving the items of an order SKU by SKU, and putting them back.
 
 The stock of each SKU, its shelf, is a row of its own (`workflows/inventory/stock.py`). Either all
 parts of an order are held, or those that are held get released; a part whose answer comes late is

@@ -1,4 +1,4 @@
-"""Goods of a return on their way back to their shelves.
+"""Items of a return on their way back to their shelves.
 
 Part of the inventory workflow.
 """

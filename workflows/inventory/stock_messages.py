@@ -18,7 +18,7 @@ TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
 
 
 class ReceiveStock(Message, tag="payflow.stock.receive.v1", frozen=True, kw_only=True):
-    """Goods have come in."""
+    """Items have come in."""
 
     receipt_id: Name
     sku: Name
@@ -70,7 +70,7 @@ class UnshipStock(Message, tag="payflow.stock.unship.v1", frozen=True, kw_only=T
 
 
 class RestockStock(Message, tag="payflow.stock.restock.v1", frozen=True, kw_only=True):
-    """Returned goods are on hand again."""
+    """Returned items are on hand again."""
 
     order_id: Name
     return_id: Name

@@ -29,7 +29,7 @@ def entries_of_dispute(received: Message) -> list[EntryPosted]:
             sides = moved("chargebacks", "disputes_receivable", amount_minor)
             return [_entry(received, f"{CHARGEBACK}{dispute_id}", sides)]
         case RefundCoveredByDispute(amount_minor=amount_minor):
-            # What was owed to the customer is no loss: the bank has paid it out of our money.
+            # What was owed to the customer is not a loss: the bank has paid it out of our money.
             lowered = lowered_by_refund(received.kind)
             cause = f"{COVERED_BY_BANK}{received.refund_key}/{received.left_minor}"
             return [_entry(received, cause, moved(lowered, "chargebacks", amount_minor))]

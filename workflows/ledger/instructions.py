@@ -8,9 +8,9 @@ class RecognizeSale(Instruction, frozen=True, kw_only=True):
 
     transaction_id: str
     items_minor: int | None = None
-    """What of the goods that were paid for is in it; None: all of them."""
+    """What of the items that were paid for is in it; None: all of them."""
     charges_minor: int = 0
-    """What is charged beside these goods."""
+    """What is charged beside these items."""
 
 
 class ReverseSale(Instruction, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Double entry for one transaction: every fact about money or goods becomes one balanced entry."""
+"""Double entry for one transaction: every fact about money or items becomes one balanced entry."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ REFUND_BY_HAND = "refund by hand/"
 PAYMENT = "payment"
 """The cause of the entry of what was charged or captured."""
 WRITTEN_OFF = "written off"
-"""The cause of the entry of goods that nobody will pay for."""
+"""The cause of the entry of items that nobody will pay for."""
 
 # --- state ------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     goods_minor: int = 0
     charges_minor: int = 0
     shipped_goods_minor: int | None = None
-    """What of the goods was sold, where not all of them have left; None: all that was paid for."""
+    """What of the items was sold, where not all of them have left; None: all that was paid for."""
     shipped_charges_minor: int = 0
     is_net: bool = False
     """Whether no more was taken than what has left comes to."""
@@ -93,7 +93,7 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
 
 
 def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
-    """Return the sale and, when the goods were stopped, its reversal; needs the amounts."""
+    """Return the sale and, when the items were stopped, its reversal; needs the amounts."""
     if not known.currency or known.goods_are == "here":
         return []
     goods_minor, charges_minor = known.goods_minor, known.charges_minor
@@ -117,7 +117,7 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
 
 
 def _lost(known: Books, received: PaymentWrittenOff) -> list[EntryPosted]:
-    """Return the loss of what is written off, unless the goods are back or it is paid.
+    """Return the loss of what is written off, unless the items are back or it is paid.
 
     It may be redriven, and then comes after the payment that ended it.
     """
@@ -128,7 +128,7 @@ def _lost(known: Books, received: PaymentWrittenOff) -> list[EntryPosted]:
 
 
 def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
-    """Return the reversal of what was written off: it was paid after all, or the goods are back."""
+    """Return the reversal of what was written off: it was paid after all, or the items are back."""
     lost_minor = known.balances.get("bad_debts", 0)
     sides = moved("customer_receivable", "bad_debts", lost_minor)
     return [_entry(known, transaction_id, f"{WRITTEN_OFF} reversed", sides)]
@@ -157,7 +157,7 @@ def evolve(state: Books, message: Message, _at_ms: int) -> Books:
 
 
 def _noted(state: Books, received: Message) -> Books:
-    """Return `state` with the amounts and the status of the goods that `received` reports."""
+    """Return `state` with the amounts and the status of the items that `received` reports."""
     match received:
         case PaymentCompleted() | PaymentWrittenOff():
             is_net = isinstance(received, PaymentCompleted) and received.released_minor > 0

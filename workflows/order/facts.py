@@ -68,7 +68,7 @@ class OrderFacts:
     let_go_minor: int = 0
     """What of the hold was not taken, since not all lines have left."""
     capture_case: bool = False
-    """The money could not be taken after the goods had left, and no operator has ended it."""
+    """The money could not be taken after the items had left, and no operator has ended it."""
     written_off: bool = False
     action_until_ms: int = 0
     """Until when the customer, or the provider, may act before the payment goes on."""
@@ -114,7 +114,7 @@ class OrderFacts:
 
     @property
     def shipped(self) -> bool:
-        """Return whether the goods have left and were not called back."""
+        """Return whether the items have left and were not called back."""
         return self.created and not self.stopped
 
     @property

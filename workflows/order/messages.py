@@ -23,7 +23,7 @@ from workflows.shared.personal import NamesPeople, Personal
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Goods of one SKU; `amount_minor` is for the whole line."""
+    """Items of one SKU; `amount_minor` is for the whole line."""
 
     sku: Name
     quantity: Quantity
@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount that is not for goods: postage, carriage, fees; a discount is negative."""
+    """An amount that is not for items: postage, carriage, fees; a discount is negative."""
 
     code: Name
     amount_minor: Minor
@@ -46,7 +46,7 @@ class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: MinorDue = 0
     """What they are worth, once that is computed; a request of now names no amount."""
     goods: bool = True
-    """False in requests of earlier versions, for money without goods."""
+    """False in requests of earlier versions, for money without items."""
     line: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = 0
     """The number of the order's line, from 1; 0: whichever has units of the SKU left."""
 
@@ -91,7 +91,7 @@ class ReturnRequested(Message, tag="payflow.order.return_requested.v1", frozen=T
 
 
 class GoodwillGranted(Message, tag="payflow.order.goodwill_granted.v1", frozen=True, kw_only=True):
-    """An operator gives money back without goods: it is refunded as a return is."""
+    """An operator gives money back without items: it is refunded as a return is."""
 
     order_id: Name
     return_id: Name

@@ -139,7 +139,7 @@ def _units_too_many(known: OrderFacts, back: list[ReturnFacts], *, at_rest: bool
 
 
 def _money_too_much(known: OrderFacts, back: list[ReturnFacts]) -> int:
-    """Return by how much more money went back than all was paid, or than the goods are worth."""
+    """Return by how much more money went back than all was paid, or than the items are worth."""
     kept_minor = known.paid_minor - known.unshipped_due_minor
     if not known.paid_minor:
         kept_minor = known.total_minor - known.released_minor

@@ -32,7 +32,7 @@ STEPS = (
     ),
     Step(
         name="inventory",
-        awaits="every shelf to say whether it has the goods",
+        awaits="every shelf to say whether it has the items",
         otherwise="the order is cancelled",
     ),
     Step(
@@ -56,7 +56,7 @@ STEPS = (
         otherwise="the capture is reported overdue",
     ),
     Step(name="order", awaits="its own next message"),
-    Step(name="compensating", awaits="the refund, and the goods to be restocked"),
+    Step(name="compensating", awaits="the refund, and the items to be restocked"),
 )
 """The statuses of an open order: it waits for a step, retries, or is being compensated."""
 _STEP = {step.name: step for step in STEPS}
@@ -138,7 +138,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
         "the bank to decide about the payment, which the customer disputes": (status == "disputed"),
         "the money that is held to be let go": status == "authorized",
         "the payment to end without money taken": status in UNPAID,
-        "the goods to be put back on their shelves": state.inventory.status == "reserved",
+        "the items to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",
     }
     for what, holds in open_.items():
@@ -155,7 +155,7 @@ def _returns(state: Order) -> Iterator[PendingStep]:
                 what
                 for what, done in (
                     (_money_missing(back), back.refunded),
-                    ("its goods to be restocked", back.restocked),
+                    ("its items to be restocked", back.restocked),
                 )
                 if not done
             ]

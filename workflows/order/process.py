@@ -1,6 +1,6 @@
 """The order as a whole: the join of its steps, their deadlines, and its one end.
 
-It is no orchestrator: the services consume each other's events. This row follows them, and emits
+It is not an orchestrator: the services consume each other's events. This row follows them and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
 `workflows/order/order_progress.py` says how it changes, `workflows/order/return_decision.py`
 decides about returns; here is what to emit, `workflows/order/view.py` says it to people.
@@ -92,7 +92,7 @@ def deadlines(state: Order) -> dict[Step, int]:
     if not state.order_id or state.cause or _ended(state):
         return dues
     if state.payment.status in UNPAID:
-        # Waiting for the customer is no outage; payment voids the charge when the time is over.
+        # Waiting for the customer is not an outage; payment voids the charge when the time is over.
         dues["payment"] = max(state.placed_at_ms, state.action.until_ms) + PAYMENT_MS
     if state.inventory.status == "waiting":
         dues["inventory"] = state.placed_at_ms + INVENTORY_MS

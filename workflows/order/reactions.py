@@ -83,7 +83,7 @@ def _recognize_sale(created: ShipmentCreated) -> RecognizeSale:
 
 
 def _reverse_sale(cancelled: ShipmentCancelled) -> ReverseSale | None:
-    """Goods that never left were never sold."""
+    """Items that never left were never sold."""
     return ReverseSale(transaction_id=cancelled.order_id) if cancelled.shipment_id else None
 
 

@@ -13,11 +13,11 @@ from workflows.shared.limits import Minor, MinorDue
 from workflows.shared.money import split_minor
 
 TAXES = frozenset({"TAX", "VAT", "GST", "SALES_TAX"})
-"""The codes of charges that are taxes on the goods, in any case; other charges are postage."""
+"""The codes of charges that are taxes on the items, in any case; other charges are postage."""
 
 
 class SaleLine(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One line of goods: its number in the order is its place in the sale, from 1."""
+    """One line of items: its number in the order is its place in the sale, from 1."""
 
     sku: str
     units: int
@@ -34,14 +34,14 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnAmount(msgspec.Struct, frozen=True, kw_only=True):
-    """How an amount is computed: goods less discount, and tax and postage; all in minor units."""
+    """How an amount is computed: items less discount, and tax and postage; all in minor units."""
 
     items_minor: MinorDue = 0
     discount_minor: MinorDue = 0
     tax_minor: MinorDue = 0
     postage_minor: MinorDue = 0
     withheld_minor: MinorDue = 0
-    """What of it had gone back before without goods, or was not asked for."""
+    """What of it had gone back before without items, or was not asked for."""
     rounding_minor: Minor = 0
     """What makes it one of the steps in which the provider moves the currency, such as 0.010 KWD;
     all returns of an order together are rounded down once."""

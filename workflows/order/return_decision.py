@@ -1,6 +1,6 @@
 """What may come back of an ended order, and what it is worth: in the order of the requests.
 
-Part of the order workflow. Goods may come back while the payment is disputed: payment holds the
+Part of the order workflow. Items may come back while the payment is disputed: payment holds the
 refund, and a bank that has given the money back settles it.
 """
 
@@ -74,7 +74,7 @@ def _answer(
     whole = replace(summed(parts), rounding_minor=rounding_minor)
     due_minor = min(whole.total_minor, left_minor)
     if asked.amount_minor > due_minor:
-        return "more money than these goods are worth"
+        return "more money than these items are worth"
     due_minor = asked.amount_minor or due_minor
     lines = tuple(
         ReturnLine(sku=line.sku, quantity=more, amount_minor=part.total_minor, line=number)
@@ -102,7 +102,7 @@ def chosen_units(returns: Returns, lines: Sequence[ReturnLine]) -> str | list[in
     # Those that name a line come first: what names none must not take their units.
     for line in sorted(lines, key=lambda line: not line.line):
         if not line.goods:
-            return "money without goods is an operator's to give"
+            return "money without items is an operator's to give"
         of_sku = places.get(line.sku, [])
         if line.line and line.line - 1 not in of_sku:
             return f"line {line.line} of the order is not {line.sku}"

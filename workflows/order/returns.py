@@ -21,7 +21,7 @@ from workflows.shared.limits import LINES_MAX, RETURNS_ASKED_MAX, RETURNS_MAX
 from workflows.shared.message import Message
 
 LINES_WAITING_MAX = 2 * LINES_MAX
-"""Lines of those that wait for an end or for goods: no changelog takes a longer row of an order."""
+"""Lines of those that wait for an end or for items: no changelog takes a longer row of an order."""
 
 OPERATORS_PREFIXES = ("operator-", "goodwill-")
 """How the ids of refunds and goodwill of operators begin: no customer's return has such an id."""
@@ -39,9 +39,9 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int = 0
     """What goes back; while it waits the most that may, or 0 when that is to be computed."""
     is_goodwill: bool = False
-    """Money without goods, which an operator gives."""
+    """Money without items, which an operator gives."""
     computed: ReturnAmount | None = None
-    """How the amount comes about, once a return of goods is accepted."""
+    """How the amount comes about, once a return of items is accepted."""
     lines: tuple[ReturnLine, ...] = ()
     reason: str = ""
     refunded: bool = False

@@ -60,7 +60,7 @@ class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_o
 
 
 class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True, kw_only=True):
-    """The goods may come back: payment refunds and inventory restocks."""
+    """The items may come back: payment refunds and inventory restocks."""
 
     order_id: Name
     return_id: Name

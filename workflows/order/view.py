@@ -163,9 +163,9 @@ def _figures(computed: ReturnAmount) -> dict[str, int]:
 
 
 def _computation(computed: ReturnAmount, currency: str) -> str:
-    """Return how an amount comes about: 4.00 GBP goods - 0.40 GBP discount."""
+    """Return how an amount comes about: 4.00 GBP items - 0.40 GBP discount."""
     parts = (
-        ("", computed.items_minor, "goods"),
+        ("", computed.items_minor, "items"),
         (" - ", computed.discount_minor, "discount"),
         (" + ", computed.tax_minor, "tax"),
         (" + ", computed.postage_minor, "postage"),
@@ -176,5 +176,5 @@ def _computation(computed: ReturnAmount, currency: str) -> str:
     return "".join(
         f"{sign}{money(minor, currency)} {what}"
         for sign, minor, what in parts
-        if minor or what == "goods"
+        if minor or what == "items"
     )

@@ -27,12 +27,12 @@ MILESTONES = tuple(
     Milestone(name=name, figure=figure, step=step, awaits=awaits)
     for name, figure, step, awaits in (
         ("placed", "orders", "payment", "the payment to be made"),
-        ("paid", "secured", "inventory", "goods to be reserved"),
+        ("paid", "secured", "inventory", "items to be reserved"),
         ("reserved", "reserved", "fraud", "a verdict on the payment"),
         ("confirmed", "confirmed", "shipping", "the carrier to take the shipment"),
         ("shipped", "shipments", "delivery", "the carrier to deliver"),
         ("delivered", "delivered", "order", "its own next message"),
-        ("cancelled", "cancelled", "compensating", "the refund, and the goods to be restocked"),
+        ("cancelled", "cancelled", "compensating", "the refund, and the items to be restocked"),
     )
 )
 

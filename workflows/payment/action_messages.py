@@ -1,6 +1,6 @@
 """A charge that waits for its customer or for the provider: the answer, and the fact.
 
-The answers are on `provider.answers`, the facts on `payments`. Waiting is no outage: each has a
+The answers are on `provider.answers`, the facts on `payments`. Waiting is not an outage: each has a
 deadline of its own.
 """
 

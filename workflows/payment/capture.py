@@ -1,4 +1,4 @@
-"""Taking what is held once the goods have left; when it cannot be taken, a case for an operator.
+"""Taking what is held once the items have left; when it cannot be taken, a case for an operator.
 
 Part of the payment workflow. `workflows/payment/charge.py` asks for the hold and releases it.
 A hold that ends before anything has shipped ends the order: shipping says whether it is in time.
@@ -29,7 +29,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     before_ms: int = 0
     """When the hold ends."""
     requested_at_ms: int = 0
-    """When the goods had left, or an operator asked for this round; 0 before that."""
+    """When the items had left, or an operator asked for this round; 0 before that."""
     status: Literal["", "due", "asked", "unknown", "refused", "taken"] = ""
     round: int = 0
     """How many cases an operator has sent back to the provider."""
@@ -61,7 +61,7 @@ def is_under_way(capture: Capture) -> bool:
 
 
 def is_refused(capture: Capture, charge: Charge) -> bool:
-    """Return whether the goods have left and the money cannot be taken in this round."""
+    """Return whether the items have left and the money cannot be taken in this round."""
     is_gone = capture.status == "due" and not capture.round and charge.outcome == "voided"
     return capture.status == "refused" or is_gone
 

@@ -1,4 +1,4 @@
-"""Money that is held first and taken when the goods have left: emitted on `payments` by payment."""
+"""Money that is held first and taken when the items have left: emitted on `payments` by payment."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from workflows.shared.message import Message
 from workflows.shared.personal import NamesPeople, Personal
 
 CaptureKind = Literal["automatic", "at_shipment"]
-"""When money is taken: with the charge, or when the carrier has the goods."""
+"""When money is taken: with the charge, or when the carrier has the items."""
 
 
 class PaymentAuthorized(Message, tag="payflow.payment.authorized.v1", frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class PaymentVoided(Message, tag="payflow.payment.voided.v1", frozen=True, kw_on
     currency: Currency
     reason: Literal["cancelled", "expired"]
     then: Literal["nothing", "owed", "charged"] = "nothing"
-    """What becomes of the amount: it is not asked for, is still due since the goods have left, or
+    """What becomes of the amount: it is not asked for, is still due since the items have left, or
     was taken by a new charge."""
 
 
@@ -53,7 +53,7 @@ class AuthorizationExpiring(
 class CaptureCaseOpened(
     Message, tag="payflow.payment.capture_case_opened.v1", frozen=True, kw_only=True
 ):
-    """The goods have left and the money cannot be taken: an operator has to decide."""
+    """The items have left and the money cannot be taken: an operator has to decide."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
@@ -78,7 +78,7 @@ class CaptureCaseDecided(
 
 
 class PaymentWrittenOff(Message, tag="payflow.payment.written_off.v1", frozen=True, kw_only=True):
-    """The goods have left and nobody will pay for them. The ledger posts the loss."""
+    """The items have left and nobody will pay for them. The ledger posts the loss."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue

@@ -24,7 +24,7 @@ BACKOFF_MS_MAX = 60_000
 
 
 def request(capture: Capture, at_ms: int) -> Capture:
-    """Return `capture` once the goods have left at `at_ms`."""
+    """Return `capture` once the items have left at `at_ms`."""
     if capture.requested_at_ms:
         return capture
     return replace(capture, requested_at_ms=at_ms, status="due", wait=rest(capture.wait))

@@ -68,7 +68,7 @@ def objection(state: Payment, decided: Decided) -> str:
 
 
 def capture_round(state: Payment) -> int | None:
-    """Return the round that failed, where the goods have left and an operator has to decide."""
+    """Return the round that failed, where the items have left and an operator has to decide."""
     return None if state.closed else capture.case_round(state.capture, state.charge)
 
 

@@ -1,6 +1,6 @@
 """What of a payment waits for the decision of an operator, for the list of all such cases.
 
-Part of the payment workflow. Refunds that failed for good, goods that left and cannot be charged,
+Part of the payment workflow. Refunds that failed for good, items that left and cannot be charged,
 disputes that nobody has answered.
 """
 
@@ -104,7 +104,7 @@ def _captures(state: Payment) -> Iterator[OpenCase]:
             currency=bill.currency,
             why=state.capture.reason or "the hold has ended",
             since_ms=state.capture.requested_at_ms,
-            otherwise="the goods have left and are not paid, and nothing is tried any more",
+            otherwise="the items have left and are not paid, and nothing is tried any more",
             path="capture-case",
             decisions=CAPTURE_DECISIONS,
         )

@@ -36,7 +36,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureKind = "automatic"
     origin: Origin = UNKNOWN
     released_minor: int = 0
-    """What is not taken of what was held, since not all goods have left."""
+    """What is not taken of what was held, since not all items have left."""
 
     @property
     def held_minor(self) -> int:
@@ -45,7 +45,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def charges_minor(self) -> int:
-        """Return what is paid beside the goods."""
+        """Return what is paid beside the items."""
         return self.total_minor - self.goods_minor
 
 

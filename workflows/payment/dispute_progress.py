@@ -106,7 +106,7 @@ def _one(known: Dispute, message: Message, at_ms: int) -> Dispute:  # noqa: PLR0
 
 
 def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> Dispute:
-    """Return `known` after an answer; one of before the last question is no reason to rest."""
+    """Return `known` after an answer; one of before the last question is not a reason to rest."""
     is_newer = RANKS[answer.status] > RANKS[known.status]
     after = replace(
         known,

@@ -9,7 +9,7 @@ from workflows.shared.invariants import Check, as_check
 
 
 def captures_arrive(snapshot: Snapshot) -> Check:
-    """No goods have left whose money an operator has still to see to."""
+    """No items have left whose money an operator has still to see to."""
     orders = snapshot.facts.orders
     wrong = [key for key, known in orders.items() if known.capture_case]
     return as_check("captures_arrive", sum(bool(one.hold_id) for one in orders.values()), wrong)

@@ -15,7 +15,7 @@ class RequestPayment(Instruction, frozen=True, kw_only=True):
     currency: str
     total_minor: int
     goods_minor: int
-    """What of the total is goods; the rest is charges."""
+    """What of the total is items; the rest is charges."""
     payment_method: Personal[str]
     ordered_at_ms: int
     origin: Origin = UNKNOWN
@@ -25,12 +25,12 @@ class RequestPayment(Instruction, frozen=True, kw_only=True):
 
 
 class RequestCapture(Instruction, frozen=True, kw_only=True):
-    """The goods have left: take what is held, or refund what was taken for more than them."""
+    """The items have left: take what is held, or refund what was taken for more than them."""
 
     amount_minor: int | None = None
     """What is charged for what has left; None: all that was asked for."""
     goods_minor: int = 0
-    """What of it is goods."""
+    """What of it is items."""
 
 
 class CancelPayment(Instruction, frozen=True, kw_only=True):

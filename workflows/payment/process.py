@@ -1,7 +1,7 @@
 """Taking the money of a transaction once, and giving it back.
 
 `workflows/payment/charge.py` asks the provider until the outcome of the charge is known,
-`workflows/payment/capture.py` takes what is held when the goods have left, and
+`workflows/payment/capture.py` takes what is held when the items have left, and
 `workflows/payment/refund.py` until the money is refunded. This module decides when each begins.
 """
 
@@ -107,7 +107,7 @@ def _charged(state: Payment, bill: Bill) -> tuple[Message, ...]:
     )
     if differs:
         return differs
-    # The goods that have left are not called back for it: what was taken is all there is.
+    # The items that have left are not called back for it: what was taken is all there is.
     has_left = bool(state.capture.requested_at_ms)
     if state.mismatch_emitted and not state.closed and not has_left:
         return ()
@@ -156,7 +156,7 @@ def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
 
 
 def _compensate(state: Payment, at_ms: int) -> Payment:
-    """Return `state` with the refund of what was taken for goods that do not leave."""
+    """Return `state` with the refund of what was taken for items that do not leave."""
     bill, shipped_minor = state.bill, state.shipped_minor
     if bill is not None and state.closed:
         return _request_refund(state, COMPENSATION, bill.total_minor, at_ms)
@@ -166,7 +166,7 @@ def _compensate(state: Payment, at_ms: int) -> Payment:
 
 
 def _request_capture(state: Payment, bill: Bill, asked: RequestCapture, at_ms: int) -> Payment:
-    """Return `state` once the goods have left, perhaps not all of them."""
+    """Return `state` once the items have left, perhaps not all of them."""
     is_held = bill.capture == "at_shipment"
     if asked.amount_minor is not None and state.shipped_minor is None:
         if is_held and state.charge.outcome != "succeeded":

@@ -19,7 +19,7 @@ COMPENSATION = "compensation"
 UNSHIPPED = "unshipped"
 """The refund key of what was taken for lines that have not left."""
 KINDS: dict[str, facts.RefundKind] = {COMPENSATION: "compensation", UNSHIPPED: "unshipped"}
-"""Refunds that are no return, by their key."""
+"""Refunds that are not returns, by their key."""
 
 ROUNDS = 2
 """Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""

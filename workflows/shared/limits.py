@@ -40,7 +40,7 @@ Url = Annotated[str, Meta(max_length=URL_CHARS_MAX)]
 
 TRANSACTION_MESSAGES_MAX = 100
 """Messages to the customer about one transaction. These quotas are decided in rows (ADR 33), so a
-replay has to find the same numbers: they are no settings."""
+replay has to find the same numbers: they are not settings."""
 TRANSACTION_ANSWERS_MAX = 5
 """Those among them that answer what somebody asked, such as a refused return."""
 CUSTOMER_MESSAGES_A_DAY_MAX = 100

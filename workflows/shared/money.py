@@ -11,11 +11,11 @@ def exponent_of(currency: str) -> int | None:
 
 
 def objection_to(currency: str) -> str:
-    """Return why `currency` is no currency of today, or nothing."""
+    """Return why `currency` is not a currency of today, or nothing."""
     if currency in EXPONENTS:
         return ""
     if currency in NO_CURRENCIES:
-        return f"{currency} is no money by ISO 4217: {NO_CURRENCIES[currency]}"
+        return f"{currency} is not money by ISO 4217: {NO_CURRENCIES[currency]}"
     return f"{currency} is not in the list of ISO 4217 of {PUBLISHED}: unknown or retired"
 
 

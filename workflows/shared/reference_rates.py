@@ -73,7 +73,7 @@ def read_rates(body: bytes) -> ReferenceRates:
     try:
         date.fromisoformat(rates.date)
     except ValueError as error:
-        raise RatesError(f"date: {rates.date} is no day ({error})") from error
+        raise RatesError(f"date: {rates.date} is not a day ({error})") from error
     for currency, rate in rates.per_euro.items():
         if objection := objection_to(currency) or _objection_to_rate(currency, rate):
             raise RatesError(f"per_euro: {objection}")

@@ -1,1 +1,1 @@
-"""Sending goods with a carrier."""
+"""Sending items with a carrier."""

@@ -64,7 +64,7 @@ class Auth:
 
     async def sign_in(self, request: web.Request, name: str, token: str) -> tuple[str, Session]:
         """Return a new session and its id; raises Problem 401, 429."""
-        # Cookies are ignored here, so clients that are no browsers need no Origin (CSRF).
+        # Cookies are ignored here, so clients that are not browsers need no Origin (CSRF).
         _check_origin(request, must_say=False)
         person = self._prove(request, name, token)
         log.info("signed in", operator=name)
@@ -88,7 +88,7 @@ class Auth:
         person = {each.name: each for each in people(self._folder)}.get(name)
         if person is None:
             log.warning("no operator", operator=name, address=address)
-            detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
+            detail = f"{name[:100]!r} is not an operator here. Operator: payflow operators add"
             raise Problem(403, "Forbidden", detail)
         self._returns.release(address)
         log.info("signed in", operator=name, issuer=self.oidc.issuer)

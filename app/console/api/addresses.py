@@ -28,7 +28,7 @@ def trusted_networks(config: Config) -> Networks:
 
 
 def address_of(request: web.Request, trusted: Networks) -> str:
-    """Return the address of the nearest caller that is no trusted proxy."""
+    """Return the address of the nearest caller that is not a trusted proxy."""
     said = [each.strip() for text in header_texts(request, HEADER) for each in text.split(",")]
     address = request.remote or ""
     for before in reversed(said[-PROXIES_MAX:]):

@@ -106,7 +106,7 @@ def _client(config: Config, key: str) -> Client | None:
 def operator_caller(operator: Operator, config: Config) -> Caller:
     """Return an operator as the one who starts transactions: in a space of ids of their own.
 
-    Names of operators are no secret; without the signing key nobody computes such an id.
+    Names of operators are not secret; without the signing key nobody computes such an id.
     """
     name = f"operator:{operator.name}"
     secret = hmac.digest(config.signing_key.encode(), name.encode(), "sha256").hex()

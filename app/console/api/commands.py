@@ -57,4 +57,4 @@ async def _signed(request: web.Request, name: str, secret: str) -> dict[str, obj
     try:
         return decoded(body, dict[str, object])
     except BadParameter as error:
-        raise BadParameter(f"the body is no JSON object: {error}", error.field) from error
+        raise BadParameter(f"the body is not a JSON object: {error}", error.field) from error

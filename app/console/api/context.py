@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import aiohttp
@@ -50,17 +50,27 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class MessageProducer(Protocol):
+    """What produces for the API: the worker's own connection."""
+
+    async def publish(self, message: Message, envelope: Envelope) -> None:
+        """Produce `message`; return when it is acknowledged. Raises KafkaError."""
+        ...
+
+
 class ApiContext:
     """One console's access to Payflow."""
 
     def __init__(
         self,
         queries: LocalQueries,
+        producer: MessageProducer,
         directory: Directory,
         config: Config,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self.queries = queries
+        self.producer = producer
         self.directory = directory
         self.config = config
         self.now_ms = clock
@@ -106,7 +116,7 @@ class ApiContext:
     async def produce(self, message: Message, envelope: Envelope) -> None:
         """Produce `message`. Raises Problem 503 when Kafka does not acknowledge it in time."""
         try:
-            await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
+            await asyncio.wait_for(self.producer.publish(message, envelope), PUBLISH_SECONDS)
         except (TimeoutError, KafkaError) as error:
             log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error

@@ -64,7 +64,7 @@ async def of_customer(request: web.Request) -> JsonResponse[FoundIds]:
         if following:
             break
         after = ""
-    # Without a match too: that somebody is no customer is an answer.
+    # Without a match too: that somebody is not a customer is an answer.
     for order_id in ids or (NOBODY,):
         action = PersonalRevealed(
             about=order_id,

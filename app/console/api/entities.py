@@ -30,7 +30,7 @@ class Entities:
         return f"{kind}:{self.tag(name)}"
 
     def meant(self, said: str, known: Iterable[str]) -> str:
-        """Return the one of `known` ids whose tag is `said`; `said` itself when it is no tag."""
+        """Return the one of `known` ids whose tag is `said`; `said` itself when it is not a tag."""
         if not said.startswith(TAG):
             return said
         return next((name for name in known if self.tag(name) == said), said)

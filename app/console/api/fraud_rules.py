@@ -157,7 +157,7 @@ def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
         place = f"rule.{error.place}".rstrip(".")
         raise Problem(400, "Bad Request", str(error), field=place) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "Bad Request", f"the rule is no JSON: {error}", field="rule") from error
+        raise Problem(400, "Bad Request", f"the rule is not JSON: {error}", field="rule") from error
     if names_people(rule.when):
         detail = (
             'when: it names people, and is shown to all: put them on a list, and say {"list": …}'

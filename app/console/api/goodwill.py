@@ -37,7 +37,7 @@ class GoodwillAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 async def give(request: web.Request) -> JsonResponse[Under]:
-    """Refund money without goods, no more than is left of what was paid.
+    """Refund money without items, no more than is left of what was paid.
 
     All that goes back of an order counts towards the limit of one person.
     """

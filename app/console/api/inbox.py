@@ -25,7 +25,7 @@ async def inbox_messages(request: web.Request) -> list[InboxMessage]:
     """Return the latest messages, of one order where the query names it."""
     order_id = text_of(request, "order_id")
     if len(order_id) > NAME_CHARS_MAX:
-        raise BadParameter("this is no order id", "order_id")
+        raise BadParameter("this is not an order id", "order_id")
     limit = whole(request, "limit", 50, 1, MESSAGES_MAX)
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks the event loop.

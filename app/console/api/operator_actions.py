@@ -41,7 +41,7 @@ ORDERS_MAX = 10_000
 WHY_MAX, ABOUT_CHARS_MAX = TEXT_CHARS_MAX, 140
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX, pattern=r"\S")]
-"""For whoever reads the audit: spaces are no reason."""
+"""For whoever reads the audit: spaces are not a reason."""
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 Amount = Annotated[int, Meta(ge=1, le=MINOR_MAX)]
 

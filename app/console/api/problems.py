@@ -124,7 +124,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             log.exception("request failed", method=request.method, path=request.path[:200])
         response = await _said(problem_of(error), request)
     except web.HTTPException as error:
-        if error.status < 400:  # noqa: PLR2004  a redirect is no problem
+        if error.status < 400:  # noqa: PLR2004  a redirect is not a problem
             raise
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         text = error.text or error.reason

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.gateways.found_refund import FoundRefund
 
 OTHER_OBJECTS = ("pi_", "ch_", "py_", "txn_", "po_", "tr_", "du_", "dp_", "cus_", "evt_")
-"""How ids at the provider begin that are no refunds: docs.stripe.com/api."""
+"""How ids at the provider begin that are not refunds: docs.stripe.com/api."""
 
 
 def is_providers(reference: str) -> bool:
@@ -34,7 +34,7 @@ async def confirmed_minor(request: web.Request, refund_id: str, due: DueRefund) 
 
 async def _objection(request: web.Request, refund_id: str, due: DueRefund) -> str:
     if not refund_id.startswith(REFUND_IDS):
-        return f"{refund_id} is no refund at the provider: the id of one begins with re_"
+        return f"{refund_id} is not a refund at the provider: the id of one begins with re_"
     # It loads the provider's SDK, which takes half a second.
     from app.gateways.found_refund import found_refund  # noqa: PLC0415  when needed
 

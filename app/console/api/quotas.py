@@ -41,7 +41,7 @@ def quotas_of(config: Config) -> Quotas:
         name, _, number = each.partition("=")
         if name.strip() not in Quotas.__struct_fields__ or not number.strip().isdecimal():
             names = ", ".join(Quotas.__struct_fields__)
-            text = f"{each!r} is no quota; write NAME=NUMBER,... with names of {names}"
+            text = f"{each!r} is not a quota; write NAME=NUMBER,... with names of {names}"
             raise ConfigError(f"PAYFLOW_QUOTAS: {text}")
         said[name.strip()] = number.strip()
     return msgspec.convert(said, Quotas, strict=False)

@@ -86,7 +86,7 @@ async def search(request: web.Request) -> SearchPage:
     status = one_of(request, "status", (*statuses(), *presets()))
     if text:
         if len(text) > QUERY_CHARS_MAX or not is_name(text):
-            raise Problem(400, "Bad Request", "this is no id", field="q")
+            raise Problem(400, "Bad Request", "this is not an id", field="q")
         ids, said = await ids_holding(request, text)
         return {"ids": ids, "orders": [], "said": said, "next": None}
     if status:

@@ -17,7 +17,7 @@ from workflows.shared.limits import EVIDENCE_CHARS_MAX
 from workflows.shared.timeline import Bar
 
 LINES_MAX = 50
-"""Lines of goods on the page."""
+"""Lines of items on the page."""
 CHARS_MAX = 4_000
 """Characters of a body or a row on the page, which links to the whole."""
 REFRESH_MS = 10_000

@@ -98,7 +98,7 @@ def _changed(message: Message, before: Book) -> dict[str, object]:
         case PaymentLabelled(transaction_id=order_id, fraud=fraud, source=source):
             return {"about": order_id, "fraud": fraud, "source": source}
         case _:
-            raise AssertionError(f"{type(message).__name__} is no act of an operator")
+            raise AssertionError(f"{type(message).__name__} is not an act of an operator")
 
 
 async def book_now(config: Config) -> Book:

@@ -56,7 +56,7 @@ def label_of(figure: str) -> str:
 
 
 def _aggregate(name: str) -> str:
-    """Return the window of a rule in text; nothing when `name` is no aggregate."""
+    """Return the window of a rule in text; nothing when `name` is not an aggregate."""
     function, *parts = name.split("|")
     if function not in FUNCTIONS or len(parts) not in (2, 3, 4) or not parts[1].isdecimal():
         return ""

@@ -135,7 +135,7 @@ def _other(
     pairs: list[tuple[bool | None, ModelBand, ModelBand]] = [
         (
             labels.get(order_id),
-            # The band of the model alone: the effect of rules is no merit of a model.
+            # The band of the model alone: the effect of rules is not a merit of a model.
             band_of(models, basis.model_version, basis.model_score),
             _would_say(other, basis.snapshot),
         )

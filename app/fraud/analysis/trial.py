@@ -1,6 +1,6 @@
 """Compares models and rules on trial with those in force. Pure.
 
-A model is compared with a model: the effect of rules is no merit of either. A rule is compared with
+A model is compared with a model: the effect of rules is not their merit. A rule is compared with
 the outcome, whatever decided it.
 """
 

@@ -100,7 +100,7 @@ class Watch:
                 self._count(message.basis, models)
 
     def _count(self, basis: VerdictBasis, models: Mapping[str, Model]) -> None:
-        # The id of a rule is no label, since there may be any number of rules.
+        # The id of a rule is not a label, since there may be any number of rules.
         rule_or_none = "rule" if basis.decided_by else "none"
         decided_by = MODEL if basis.decided_by == MODEL else rule_or_none
         metrics.fraud_verdicts.labels(basis.outcome, decided_by).inc()

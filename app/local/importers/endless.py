@@ -52,7 +52,7 @@ def draw(plan: Plan, seed: int) -> Iterator[DrawnOrder]:
     """Yield orders for ever; the same plan and seed give the same ones. Raises LoadError."""
     orders = [ask for ask in plan.asks if isinstance(ask, PlaceOrder) and ask.lines]
     if not orders:
-        raise LoadError("the file has no order of goods to draw further ones from")
+        raise LoadError("the file has no order of items to draw further ones from")
     random = Random(f"orders without end {seed}")  # noqa: S311  a seed has to replay
     for number in count(1):
         yield _drawn(random.choice(orders), number, seed, random)

@@ -1,7 +1,7 @@
 """Countries as files of orders say them, and what of ISO 3166 the API is asked for.
 
-The Online Retail file has seven names that are no country of ISO 3166. A country that nobody knows
-is no reason to leave a line out: the order is placed without one.
+The Online Retail file has seven names that ISO 3166 lacks. A country that nobody knows
+is not a reason to leave a line out: the order is placed without one.
 """
 
 from workflows.shared.countries import NOWHERE, country_code

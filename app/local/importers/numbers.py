@@ -29,7 +29,7 @@ NUMBER_CHARS_MAX = 100
 GROUPS = "'\u2019 \u00a0\u202f\u2009"
 """Apostrophes and blanks group thousands, and never begin decimals."""
 CURRENCY = re.compile(r"^([+-]?)\s*(?:£|GBP)\s*|(?<!\s)\s*(?:£|GBP)$")
-"""The shop's own currency; another one is no part of a number. Blanks are searched once, from the
+"""The shop's own currency; another is not part of a number. Blanks are searched once, from the
 first: a cell may have millions."""
 POUND_NAMES = frozenset({"gbp", "£", "pound", "pounds", "pound sterling", "sterling"})
 """How a column of currencies says the shop's own."""

@@ -1,7 +1,7 @@
 """Reads the Online Retail file (UCI, doi 10.24432/C5BW33) as requests to Payflow.
 
 Invoices become orders, `C` invoices returns of earlier sales, write-offs adjustments of stock, and
-lines without goods charges or discounts. Every row becomes part of one request or of one refusal.
+lines without items charges or discounts. Every row becomes part of one request or of one refusal.
 """
 
 from collections import Counter

@@ -9,7 +9,7 @@ from workflows.order.messages import ReturnLine
 from workflows.shared.limits import LINES_MAX
 
 UNMATCHED = "return without a matching sale"
-WITHOUT_ITEMS = "money without goods is an operator's to give"
+WITHOUT_ITEMS = "money without items is an operator's to give"
 
 
 class Sales:
@@ -28,7 +28,7 @@ class Sales:
             sold[order.reference] = sold.get(order.reference, 0) + line.quantity
 
     def return_items(self, row: Row) -> dict[str, ReturnLine]:
-        """Return goods by invoice, the earliest first; all of them or none."""
+        """Return items by invoice, the earliest first; all of them or none."""
         wanted = -row.quantity
         lines: dict[str, ReturnLine] = {}
         sold = self._units.get((row.customer_id, row.code), {})

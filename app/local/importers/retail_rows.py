@@ -31,7 +31,7 @@ from workflows.shared.personal import Personal
 CHARGES = frozenset(
     {"POST", "D", "M", "DOT", "C2", "BANK CHARGES", "S", "AMAZONFEE", "CRUK", "B", "ADJUST"}
 )
-"""Stock codes of the file that are not goods: postage, discount, manual, carriage, fees,
+"""Stock codes of the file that are not items: postage, discount, manual, carriage, fees,
 samples."""
 DISCOUNT = "D"
 WIDTH_MAX = 60
@@ -107,7 +107,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_item(self) -> bool:
-        """Return whether the code is that of goods in stock."""
+        """Return whether the code is that of items in stock."""
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 
 
@@ -195,7 +195,7 @@ def _check_names(text: dict[str, str], invoice: str) -> None:
 def _quantity(text: str, style: Style) -> int:
     quantity = None if CURRENCY.search(text) else _number("Quantity", text, style)
     if quantity is None or quantity != quantity.to_integral_value():
-        raise Wrong("Quantity is no whole number", "Quantity")
+        raise Wrong("Quantity is not a whole number", "Quantity")
     if not 0 < abs(quantity) <= QUANTITY_MAX:
         raise Wrong("Quantity is zero or above a million", "Quantity")
     return int(quantity)
@@ -204,7 +204,7 @@ def _quantity(text: str, style: Style) -> int:
 def _price(text: str, style: Style) -> Decimal:
     price = _number("UnitPrice", text, style)
     if price is None or not 0 <= price <= QUANTITY_MAX:
-        raise Wrong("UnitPrice is no amount", "UnitPrice")
+        raise Wrong("UnitPrice is not an amount", "UnitPrice")
     return price
 
 
@@ -230,5 +230,5 @@ def _at_ms(text: str, style: Style) -> int:
             raise Wrong(f"InvoiceDate can be {order_names(said)}; say --dates", "InvoiceDate")
         if not style.dates.allows(said):
             raise Wrong("InvoiceDate contradicts the other dates of the file", "InvoiceDate")
-        raise Wrong("InvoiceDate is no date", "InvoiceDate")
+        raise Wrong("InvoiceDate is not a date", "InvoiceDate")
     return at_ms

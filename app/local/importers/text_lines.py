@@ -150,7 +150,7 @@ def _utf8_or_windows(texts: list[str], bad: list[int]) -> TextLines:
         if UNDECODED.search(texts[at]):
             misread[at] = f"bytes that are not {WINDOWS}"
         elif found := MISREAD.search(texts[at]):
-            misread[at] = f"{found[0]!r} is no word in {WINDOWS}; say --encoding"
+            misread[at] = f"{found[0]!r} is not a word in {WINDOWS}; say --encoding"
     _refuse_misread(texts, bad, misread)
     faults = dict.fromkeys(good, f"utf-8 among lines in {WINDOWS}") | misread
     return TextLines(texts=texts, encoding=WINDOWS, faults=faults)

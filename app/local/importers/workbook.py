@@ -32,7 +32,7 @@ OTHER_ZIPS = {
 CELLS_MAX = 20_000_000
 """Cells of one sheet, blank ones included: the reader makes a rectangle of them."""
 SIGNIFICANT_DIGITS = 15
-"""What Excel keeps of a number; what a float has beyond is no part of it."""
+"""What Excel keeps of a number; what a float has beyond is not a part of it."""
 
 Cell = str | float | bool | datetime | date | time | timedelta
 Rows = list[list[Cell]]
@@ -84,7 +84,7 @@ def read_workbook(path: Path, raw: bytes, bytes_max: int = FILE_BYTES_MAX) -> Wo
 
 
 def _check_kind(path: Path, members: set[str]) -> None:
-    """Raise LoadError for a zip file that is no workbook."""
+    """Raise LoadError for a zip file that is not a workbook."""
     for member, kind in OTHER_ZIPS.items():
         if member in members:
             raise LoadError(f"{path} is {kind}")

@@ -15,7 +15,7 @@ TYPES = {
     "dispute_reversal": "adjustment",
     "payout_reversal": "payout_failure",
 }
-"""Types of the reporting categories that are no types themselves
+"""Types of the reporting categories that are not types themselves
 (docs.stripe.com/reports/reporting-categories)."""
 RETURNED_AFTER_MS = 9 * 3_600_000
 """When on the day of its arrival a bank sends a payout back, or two days later (ours)."""

@@ -89,7 +89,7 @@ AnyFaults = TypeVar("AnyFaults", bound=Faults)
 
 
 class BadFaults(PayflowError, ValueError):
-    """These faults cannot be set; `param` names the field, `body` when it is no JSON object."""
+    """These faults cannot be set; `param` names the field, `body` when it is not a JSON object."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 

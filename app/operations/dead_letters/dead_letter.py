@@ -122,7 +122,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: Mapping[str, str] = {}
     force: bool = False
-    """Whether it is sent where it is no event either."""
+    """Whether it is sent where it is not an event either."""
 
 
 def redrive_id(dead_letter: DeadLetter, body: bytes | None = None, secret: str = "") -> str:

@@ -152,7 +152,7 @@ class Redriver:
         """Redrive `dead_letter` with other bytes under a new event id; return that id.
 
         `proposed_by`: who has proposed the same, where somebody has. Raises DeadLetterError when
-        the new bytes are no event either, unless forced, and when no topic takes them, and
+        the new bytes are not an event either, unless forced, and when no topic takes them, and
         TakesTwoPeople where `limit` does and nobody else has proposed it.
         """
         _check_agent(dead_letter)

@@ -1,6 +1,6 @@
 """Compares the fees of disputes with the ledger, which posts them by dispute. Pure.
 
-A fee is no part of what a dispute has taken, and a balance transaction says it beside that amount.
+A fee is not part of what a dispute has taken, and a balance transaction says it beside that amount.
 """
 
 from collections import Counter

@@ -202,7 +202,7 @@ async def _rows(
         except msgspec.DecodeError as error:
             # Whose row it was its bytes do not say; that payment is missing too, if there is one.
             place = f"{record.topic}/{record.partition}/{record.offset}"
-            unreadable.append(f"{place} is no row of {table.name}: {error}")
+            unreadable.append(f"{place} is not a row of {table.name}: {error}")
             continue
         lines += own.lines_of_row(state, record.timestamp)
         holds += own.holds_of_row(state, record.timestamp)
@@ -222,7 +222,7 @@ async def _entries(
             envelope = from_headers(record.headers)
             entry = codecs.decode(record.value, envelope, record.key)
         except Undecodable:
-            # A forged or broken entry is no line: if it replaced a real one, that one is missing.
+            # A forged entry is not a line: if it replaced a real one, that one is missing.
             unread += 1
             continue
         if envelope.id not in entry_ids and topic_of(entry) is own.topic:

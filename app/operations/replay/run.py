@@ -131,7 +131,7 @@ def _prepare(wanted: ReplayOptions) -> None:
     folder = wanted.sandbox
     mark = folder / MARK
     if folder.exists() and not mark.exists() and any(folder.iterdir()):
-        raise ReplayError(f"{folder} is no sandbox and not empty. Operator: name another folder")
+        raise ReplayError(f"{folder} is not a sandbox and not empty. Operator: name another folder")
     for store in folder.glob("*.db"):
         rocksdict.Rdict.destroy(str(store))
     folder.mkdir(parents=True, exist_ok=True)

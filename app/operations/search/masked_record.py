@@ -31,7 +31,7 @@ PART_BYTES_MAX = 4_096
 """Of a key and of each header; a term has fewer characters, so no term equals what was cut."""
 HEADERS_MAX, HEADER_NAME_CHARS_MAX = 200, 200
 JSON_BYTES_MAX = 2_000_000
-"""A longer body is a text like any that is no JSON: each object of it would be a hundred bytes."""
+"""A longer body is a text like any that is not JSON: each object of it would be a hundred bytes."""
 KNOWN_HEADERS = (
     *("ce_", "traceparent", "tracestate", "baggage", "content-type"),
     *("x-dead-", "x-retry-", "x-redrive-", "x-origin", "x-edited-from", SIGNATURE),
@@ -98,12 +98,12 @@ class MaskedRecord:
 
     @property
     def broken(self) -> bool:
-        """Return whether the body is no JSON of a declared type, or too long to be read as such."""
+        """Return whether the body is not JSON of a declared type, or too long to be read."""
         return self._opened[1] is not None
 
     @cached_property
     def error(self) -> str:
-        """Return why this is no event of Payflow; empty when it is one."""
+        """Return why this is not an event of Payflow; empty when it is one."""
         if isinstance(self.record.value, UnreadableBatch):
             return unreadable_text(self.record, self.record.value)
         try:

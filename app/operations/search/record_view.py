@@ -35,7 +35,7 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     body: object
     error: str = ""
-    """Why it is no event of Payflow."""
+    """Why it is not an event of Payflow."""
     text: str = ""
     """The body as text where it is not JSON or too long; unmasked where bytes were asked for."""
     hexadecimal: str = ""

@@ -85,7 +85,7 @@ async def history(
 def changed(before: object, after: object) -> list[str]:
     """Return how two states differ: lines that begin with `-` and `+`, up to a number of them.
 
-    None is no state: it is not known, or the row was deleted.
+    None is not a state: it is not known, or the row was deleted.
     """
     one, other = _lines(before), _lines(after)
     if one is None or other is None:

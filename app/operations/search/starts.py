@@ -56,7 +56,7 @@ def parse_start(text: str) -> Start:
 def parse_cursor(text: str) -> Start:
     """Return where the cursor `text` goes on. Raises BadTerm."""
     if len(text) > CURSOR_CHARS_MAX or not _PLACES.fullmatch(text):
-        raise BadTerm(f"{text[:80]!r} is no cursor, such as 0/120,1/44", "cursor")
+        raise BadTerm(f"{text[:80]!r} is not a cursor, such as 0/120,1/44", "cursor")
     return _at(text, "cursor")
 
 

@@ -92,7 +92,7 @@ class Auditor:
         }
         if facts.deleted_before_start:
             deleted = ", ".join(facts.deleted_before_start[:DELETIONS_MAX])
-            sources["never run yet"] = f"deleted before a first start, which is no loss: {deleted}"
+            sources["never run yet"] = f"deleted before a first start, not a loss: {deleted}"
         return judge(facts, moment, self._workflows, sources)
 
 

@@ -53,7 +53,7 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     begins: dict[Place, int]
     ends: dict[Place, int]
     begun: dict[Place, int] = {}
-    """Where each partition began before the groups were asked: what they read since is no loss."""
+    """Where each partition began before the groups were asked: what they read since is not lost."""
     unstarted: frozenset[str] = frozenset()
     """The services that have never run: they begin with what there is then."""
 
@@ -62,7 +62,7 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
         return self._deleted(self.consumed.keys() - self.unstarted)
 
     def deleted_before_start(self) -> list[str]:
-        """Return what was deleted before a service has run for the first time, which is no loss."""
+        """Return what was deleted before a service has run for the first time, not a loss."""
         return self._deleted(self.unstarted)
 
     def _deleted(self, services: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from app.wire import codecs
 from app.wire.envelope import Envelope, from_headers, to_headers
 from app.wire.records import Record
 from app.worker import metrics
-from tests.support.console import FakeQueries
+from tests.support.console import FakeWorker
 from tests.support.runtime import FakeRuntime, as_read
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.payment import provider_messages as provider
@@ -66,7 +66,7 @@ def answer_of(asked: Message) -> Message | None:
 class World:
     """The agents over dicts, each with a runtime of its own; every record that was emitted."""
 
-    def __init__(self, queries: FakeQueries) -> None:
+    def __init__(self, queries: FakeWorker) -> None:
         self.records: list[Record] = []
         self._queries = queries
         self._agents = {name: load_agents()[name] for name in AGENTS}

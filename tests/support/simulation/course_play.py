@@ -63,7 +63,7 @@ GAPS_HOURS = {"at once": 0, "25 hours": 25, "8 days": 192, "31 days": 744, "32 d
 """How long the instance is away after a kill: keys, webhooks, holds, and the topics themselves."""
 AT_ONCE = "at once"
 RESTOCKED = frozenset({"stock_agrees", "returns_settle"})
-"""Checks of goods that come back: inventory asks a shelf for that once, as ADR 21 says."""
+"""Checks of items that come back: inventory asks a shelf for that once, as ADR 21 says."""
 HOUR_MS = 3_600_000
 PAYOUT_HOURS = 120
 """Until a charge is available, paid out, and at the bank."""

@@ -81,7 +81,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     then: str = "winning_evidence"
     """What an operator answers when an inquiry has become a chargeback."""
     returns: Literal["", "before", "all before", "during"] = ""
-    """Whether goods come back, before or while the payment is disputed."""
+    """Whether items come back, before or while the payment is disputed."""
     ends: tuple[str, ...] = ()
     """How its disputes are closed."""
     breaks: tuple[str, ...] = ()
@@ -269,7 +269,7 @@ class RealProvider:
             self._world.say(decided, name, message.transaction_id, {})
 
     def _give_back(self) -> None:
-        """Let the customer send the goods back, once, when the course says so."""
+        """Let the customer send the items back, once, when the course says so."""
         world, when = self._world, self._course.returns
         if "during" in when:
             is_time = any(isinstance(m, DisputeOpened) for m in world.messages("payments"))

@@ -45,7 +45,7 @@ SKUS = ("tea", "cup", "jar")
 CURRENCIES = ("GBP", "JPY", "KWD")
 """Two orders of one seed are in different ones."""
 CAPTURED_LATER = 3
-"""In every third seed money is held first, and taken when the goods leave."""
+"""In every third seed money is held first, and taken when the items leave."""
 SHIPPED_IN_PART = 4
 """In every fourth seed lines that are out of stock are left out, with either way to take money."""
 REVENUE = tuple(figure_of("revenue_minor", currency) for currency in CURRENCIES)
@@ -68,7 +68,7 @@ def run_scenario(
 
 
 def complain(world: World) -> None:
-    """Let customers dispute what is long completed, and send goods back meanwhile or after."""
+    """Let customers dispute what is long completed, and send items back meanwhile or after."""
     world.complain()
     for placed in [each for each in world.messages("orders") if isinstance(each, OrderPlaced)]:
         is_disputed = placed.order_id in world.provider.bank.disputes
