@@ -1,6 +1,7 @@
 """The analytics agent: counts everything, by minute, country and workflow.
 
-Consumes   orders, sagas, payments, inventory, fraud, shipments, notifications
+Consumes   orders, sagas, payments, inventory, fraud, shipments, notifications,
+           topics of its figures
 Table      analytics
 Produces   figures
 """

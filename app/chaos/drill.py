@@ -197,7 +197,7 @@ class Drill:
         held = accepted / (time.monotonic() - began - 1.5)
         await self._auditor.verdict()
         rate = max(RATE_MIN, min(RATE_MAX, held * SHARE_OF_CAPACITY))
-        self._step(f"{accepted} orders settled at {held:.1f}/s: drilled at {rate:.1f}/s")
+        self._step(f"{accepted} orders ended at {held:.1f}/s: drilled at {rate:.1f}/s")
         return rate
 
     async def _inject(self, step: Step) -> float:
@@ -259,7 +259,7 @@ class Drill:
                 texts = [f"{each} placed during {self._load.of(each)}" for each in ids[:SHOWN_MAX]]
                 text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(texts)}"
                 return await self._cause(Step(fault="drain"), [text, *errors], ())
-            self._step(f"       {verdict.unsettled if verdict else 'unknown'} unsettled")
+            self._step(f"       {verdict.unsettled if verdict else 'unknown'} not at rest")
             await asyncio.sleep(self._wanted.size.rest_seconds)
 
     async def _stop_and_compare(self) -> list[str]:

@@ -32,6 +32,7 @@ from app.kafka.raw_batches import send_bytes
 from app.kafka.reader import TopicPartition, reader
 from app.registry import wanted_topics
 from app.wire.byte_limits import DEAD_LETTER_TOPIC_BYTES_MAX
+from app.wire.clock import now_ms
 from app.wire.records import Record, as_read
 from app.wire.topics import topic_name
 
@@ -192,7 +193,7 @@ class Hostile:
         """Send batches as bytes; the broker refuses most of them."""
         for spec in self._random.sample(self._specs, BATCHES_AT_ONCE):
             place = TopicPartition(spec.name, self._random.randrange(spec.partitions))
-            name, at_ms = next(self._shapes), time.time_ns() // 1_000_000
+            name, at_ms = next(self._shapes), now_ms()
             shape = SHAPES[name]
             if spec.cleanup == "compact":
                 name, shape = "unreadable tombstone", unreadable_tombstone

@@ -1,6 +1,5 @@
 """`payflow clients`: which back ends may use the API, and for what. Keys are shown once, here."""
 
-import time
 from typing import Annotated, Literal
 
 import typer
@@ -20,6 +19,7 @@ from app.cli.instance import (
 from app.config import Config
 from app.entrypoints.requests import client_scopes
 from app.kafka.messages import publish
+from app.wire.clock import now_ms
 from workflows.audit.access import ClientChanged
 
 OVERLAP_HOURS = 24.0
@@ -58,8 +58,8 @@ def add(name: str, scopes: list[str], why: Why) -> None:
 def rotate(name: str, why: Why, overlap_hours: Overlap = OVERLAP_HOURS) -> None:
     """Give client NAME another key, and show it; the one before ends after a while."""
     config = running_instance()
-    now_ms, overlap_seconds = time.time_ns() // 1_000_000, round(overlap_hours * 3_600)
-    show_secret(attempt(clients.rotate, config.data_path, name, now_ms, overlap_seconds))
+    overlap_seconds = round(overlap_hours * 3_600)
+    show_secret(attempt(clients.rotate, config.data_path, name, now_ms(), overlap_seconds))
     _publish(config, name, "rotated", why)
 
 
@@ -80,4 +80,4 @@ def _publish(
     message = ClientChanged(
         about=f"client:{name}", who=this_user(), why=why[:500], change=change, scopes=scopes
     )
-    run(publish(config, [message], time.time_ns() // 1_000_000))
+    run(publish(config, [message], now_ms()))

@@ -1,6 +1,5 @@
 """`payflow dead`: list dead letters and their causes, redrive, edit or discard them."""
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +30,7 @@ from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
 from app.operations.dead_letters.status import DeadLetterFacts, State, groups, states
+from app.wire.clock import now_ms
 
 Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one dead letter.")]
 Offset = Annotated[int, typer.Argument(help="Where in it.")]
@@ -266,8 +266,3 @@ def _time(text: str) -> int:
     if moment.tzinfo is None:
         fail(f"{text!r} has no zone; add Z or +01:00", 2)
     return round(moment.timestamp() * 1_000)
-
-
-def now_ms() -> int:
-    """Return the wall clock, in milliseconds."""
-    return time.time_ns() // 1_000_000

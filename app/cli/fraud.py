@@ -1,6 +1,5 @@
 """`payflow fraud`: cases, labels, rules and their back-tests."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from app.fraud.analysis.backtest import Backtest, backtest
 from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases, with_version
 from app.fraud.analysis.masking import without_people
 from app.kafka.messages import messages_of, publish
+from app.wire.clock import now_ms
 from app.wire.personal import MASK, masked, masked_text
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
@@ -61,16 +61,16 @@ def _label(
 ) -> None:
     if verdict not in ("fraud", "legit"):
         fail(f"{verdict!r} is neither fraud nor legit", 2)
-    now_ms = _now_ms()
+    at_ms = now_ms()
     message = PaymentLabelled(
         transaction_id=order_id,
         fraud=verdict == "fraud",
         source=source,
-        known_at_ms=now_ms,
+        known_at_ms=at_ms,
         by=by,
         note=note,
     )
-    _publish(message, Action(who=by, why=note, at_ms=now_ms))
+    _publish(message, Action(who=by, why=note, at_ms=at_ms))
     out.print(f"{order_id}: {verdict}, recorded", markup=False)
 
 
@@ -130,12 +130,12 @@ def snooze_rule(
     """Snooze a rule for ENTITY (such as customer:c1) for some hours."""
     if entity.partition(":")[0] not in KINDS:
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
-    now_ms = _now_ms()
-    until_ms = now_ms + round(hours * 3_600_000)
+    at_ms = now_ms()
+    until_ms = at_ms + round(hours * 3_600_000)
     _known(rule_id)
     message = RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms, by=by)
     book: Book = run(book_now(running_instance()))
-    _publish(with_version(message, book), Action(who=by, why=note, at_ms=now_ms, before=book))
+    _publish(with_version(message, book), Action(who=by, why=note, at_ms=at_ms, before=book))
     out.print(f"{rule_id} sleeps for {entity}", markup=False)
 
 
@@ -143,7 +143,7 @@ def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     """Set the whole list NAME; `blocked.card` and `allowed.customer` exist already."""
     message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
     book: Book = run(book_now(running_instance()))
-    _publish(with_version(message, book), Action(who=by, why=note, at_ms=_now_ms(), before=book))
+    _publish(with_version(message, book), Action(who=by, why=note, at_ms=now_ms(), before=book))
     out.print(f"{name}: {len(message.values)} names", markup=False)
 
 
@@ -207,7 +207,7 @@ def _put(rule: Rule, by: str, note: str) -> None:
     except RuleError as error:
         fail(f"refused: {error}")
     message = RulePut(rule_id=rule.rule_id, rule=raw)
-    _publish(message, Action(who=by, why=note, at_ms=_now_ms(), before=book))
+    _publish(message, Action(who=by, why=note, at_ms=now_ms(), before=book))
     out.print(f"{rule.rule_id} version {version}: {rule.state}", markup=False)
 
 
@@ -221,7 +221,3 @@ def _publish(message: Message, action: Action) -> None:
     except msgspec.ValidationError as error:
         fail(f"refused: {error}", 2)
     run(publish(running_instance(), messages, action.at_ms))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,5 @@
 """`payflow operators`: who may act through the console. Tokens are shown once, here."""
 
-import time
 from typing import Annotated, Literal
 
 import typer
@@ -19,6 +18,7 @@ from app.cli.instance import (
 )
 from app.config import Config
 from app.kafka.messages import publish
+from app.wire.clock import now_ms
 from workflows.audit.access import OperatorChanged
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
@@ -69,4 +69,4 @@ def _publish(
     message = OperatorChanged(
         about=f"operator:{name}", who=this_user(), why=why[:500], change=change, role=role
     )
-    run(publish(config, [message], time.time_ns() // 1_000_000))
+    run(publish(config, [message], now_ms()))

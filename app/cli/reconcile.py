@@ -1,6 +1,5 @@
 """`payflow reconcile`: the provider's file, the payments table and the ledger, line by line."""
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from app.operations.reconciliation.holds import compare_holds
 from app.operations.reconciliation.reader import Books, read_books
 from app.operations.reconciliation.settlement import compare
 from app.operations.verification.auditor import CANNOT_READ
+from app.wire.clock import now_ms
 from app.wire.json_output import json_page
 from workflows.shared.money import money
 
@@ -44,18 +44,18 @@ def reconcile_books(
 ) -> None:
     """Compare the provider's charges, refunds, fees and payouts with payments and the ledger."""
     config = _app()
-    now_ms = time.time_ns() // 1_000_000
+    at_ms = now_ms()
     books: Books = run(_read(config))
     found = reconcile(
         books.lines,
-        now_ms,
+        at_ms,
         *_bounds(day),
         motion_ms=books.motion_ms,
         unreadable=books.unreadable,
     )
-    settlement = compare(books.settlement, books.posted, now_ms)
+    settlement = compare(books.settlement, books.posted, at_ms)
     day_ms = _bounds(day)[1] if day else None
-    holds = compare_holds(books.holds, now_ms, motion_ms=books.motion_ms["charge"], day_ms=day_ms)
+    holds = compare_holds(books.holds, at_ms, motion_ms=books.motion_ms["charge"], day_ms=day_ms)
     said = {
         **msgspec.to_builtins(found),
         "holds": msgspec.to_builtins(holds),

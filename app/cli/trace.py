@@ -1,6 +1,5 @@
 """`payflow trace`: one transaction in the terminal, with the same facts as its page."""
 
-import time
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -15,6 +14,7 @@ from app.config import Config
 from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
 from app.console.pages.filters import moment, span
 from app.registry import load_workflows
+from app.wire.clock import now_ms
 from app.wire.json_output import json_bytes
 from workflows.shared.journal import JournalEntry
 from workflows.shared.money import money
@@ -67,7 +67,7 @@ async def _found(config: Config, any_id: str, at: int) -> Any:
 
 def _show_transaction(found: dict[str, Any]) -> None:
     workflow = next(each for each in load_workflows().values() if each.name in found)
-    facts, now_ms = found[workflow.name], time.time_ns() // 1_000_000
+    facts, at_ms = found[workflow.name], now_ms()
     out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
     if facts is None:
         out.print(
@@ -77,16 +77,16 @@ def _show_transaction(found: dict[str, Any]) -> None:
         return
     beginning, began = workflow.view.began
     said = f"{facts['status']}: {workflow.view.headline(facts)}, {beginning} "
-    said += f"{moment(facts[began])} ({span(now_ms - facts[began])} ago)"
+    said += f"{moment(facts[began])} ({span(at_ms - facts[began])} ago)"
     if facts.get("cause"):
         cause = facts["cause"].replace("_", " ")
         said += f"; cancelled because of {cause} {facts.get('detail', '')}"
     out.print(Text(plain(said).rstrip()), soft_wrap=True)
     for each in facts["pending_steps"]:
-        left_ms = each["until_ms"] - now_ms
+        left_ms = each["until_ms"] - at_ms
         until = f"in {span(left_ms)}" if left_ms > 0 else f"overdue by {span(-left_ms)}"
         _bullet(
-            f"waits for {each['what']}, since {span(now_ms - each['since_ms'])}, until "
+            f"waits for {each['what']}, since {span(at_ms - each['since_ms'])}, until "
             f"{moment(each['until_ms'])} ({until}); otherwise {each['then']}"
             + (f"; link: {each['url']}" if each.get("url") else "")
         )

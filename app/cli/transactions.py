@@ -1,6 +1,5 @@
 """`payflow order ls|show`, and the same of every workflow: the latest, and the status of one."""
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from app.config import Config
 from app.console.pages.filters import span
 from app.entrypoints.requests import entrypoint_of
 from app.registry import load_workflows
+from app.wire.clock import now_ms
 from workflows.shared.workflow import Workflow
 
 STATUS_CHARS = 12
@@ -64,15 +64,15 @@ async def fetch_page(config: Config, workflow: Workflow, status: str, after: str
 
 def show_listed(lines: Sequence[Facts], following: str | None, console: Console) -> None:
     """Print a line a transaction, so that `grep` can choose among them."""
-    now_ms = time.time_ns() // 1_000_000
+    at_ms = now_ms()
     for each in lines:
         said = f"{each['id']}  {each['status']:<{STATUS_CHARS}}{each['headline']}, "
-        said += f"{each['began']} {span(now_ms - each['began_ms'])} ago"
+        said += f"{each['began']} {span(at_ms - each['began_ms'])} ago"
         if each.get("cause"):
             said += f"; {each['cause'].replace('_', ' ')}"
         if each["pending_steps"]:
             step = each["pending_steps"]
-            said += f"; waits for {step['what']} since {span(now_ms - step['since_ms'])}"
+            said += f"; waits for {step['what']} since {span(at_ms - step['since_ms'])}"
         console.print(Text(plain(said)), soft_wrap=True)
     if not lines:
         console.print("none")

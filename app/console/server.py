@@ -118,7 +118,7 @@ def _first_start(config: Config) -> None:
             # The token is nowhere else: the next start makes another.
             (config.data_path / operators.FILE).unlink()
             raise
-        log.warning("the first operator was made; the token lies here until it is used", path=path)
+        log.warning("first operator made; its token is in this file until it is used", path=path)
 
 
 LISTEN_AGAIN_SECONDS = 2.0
@@ -152,13 +152,13 @@ async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> 
             await listen(config)
         except KAFKA_ERRORS as error:
             # Its topic may not exist yet; records that are received again change nothing.
-            log.warning("listening begins again", error=str(error))
+            log.warning("listener restarted", error=str(error))
         await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
 
 def _say_why(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the console listens no more", error=repr(error)[:500])
+        log.error("listener ended", error=repr(error)[:500])
 
 
 async def _close(app: web.Application) -> None:

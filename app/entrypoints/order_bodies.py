@@ -42,7 +42,7 @@ NO_COUNTRY = (
 )
 CAPTURE = (
     "When the money is taken: with the order, or when the order leaves us. Until then it is held "
-    "on the card, and let go when the order is cancelled: nothing has to be refunded."
+    "on the card, and voided when the order is cancelled: nothing has to be refunded."
 )
 PARTIAL = (
     "Whether the rest ships when some lines are out of stock. They are not charged: less is taken "

@@ -1,12 +1,11 @@
 """One refund at the payment provider, by its id: whoever has made it."""
 
-import time
-
 import msgspec
 import stripe
 
 from app.config import Config
 from app.gateways.provider_account import Account, Unclear, asked, fields_of, reason_of
+from app.wire.clock import now_ms
 from workflows.shared.provider_currencies import amount_minor_of
 
 MISSING = 404
@@ -25,7 +24,7 @@ class FoundRefund(msgspec.Struct, frozen=True, kw_only=True):
 
 async def found_refund(config: Config, refund_id: str) -> FoundRefund | None:
     """Return the refund as it is now; None when the provider has none. Raises Unclear."""
-    account = Account(config, lambda: time.time_ns() // 1_000_000)
+    account = Account(config, now_ms)
     try:
         found = await asked(account.refunds.retrieve_async(refund_id))
     except stripe.InvalidRequestError as error:

@@ -6,7 +6,6 @@ The inbox keeps a message once, however often it is sent: its key is the notific
 import asyncio
 import logging
 import sqlite3
-import time
 import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -19,6 +18,7 @@ import msgspec
 
 from app.config import Config, current
 from app.delivery.agent import Transient
+from app.wire.clock import now_ms
 from workflows.notification.messages import NotificationSent, SendMessage
 from workflows.shared.personal import Personal
 
@@ -163,7 +163,7 @@ def _land(
             " ON CONFLICT (notification_id) DO NOTHING",
             (
                 known["notification_id"],
-                time.time_ns() // 1_000_000,
+                now_ms(),
                 known["order_id"],
                 known.get("customer_id", ""),
                 known["channel"],

@@ -3,7 +3,6 @@
 A failure of the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
@@ -24,6 +23,7 @@ from app.gateways.provider_account import (
     reason_of,
 )
 from app.gateways.provider_waits import Waits
+from app.wire.clock import now_ms
 from workflows.payment.provider_capture_messages import CaptureCharge
 from workflows.payment.provider_dispute_messages import DisputeCommand
 from workflows.payment.provider_messages import (
@@ -225,7 +225,7 @@ class ProviderGateway:
 
 def open_provider(config: Config, clock: Clock | None = None) -> ProviderGateway:
     """Return the function from a command to its answer, asking at `config.provider_url`."""
-    return ProviderGateway(config, clock or (lambda: time.time_ns() // 1_000_000))
+    return ProviderGateway(config, clock or now_ms)
 
 
 async def ask_provider(command: ProviderCommand) -> Answers:

@@ -130,7 +130,7 @@ async def asked(asking: Awaitable[Answer]) -> Answer:
         raise
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         # Orders wait as of unknown outcome until an operator sets the right key.
-        log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
+        log.error("provider key refused. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
         raise Unclear(type(error).__name__) from error
     except stripe.APIConnectionError as error:
         slow = isinstance(error.__cause__, TimeoutError)

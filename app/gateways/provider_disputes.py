@@ -4,7 +4,6 @@ An answer is what the provider has now. The dispute is fetched before anything i
 command which is repeated, or comes too late, changes nothing.
 """
 
-import time
 from typing import cast, get_args
 
 import msgspec
@@ -12,6 +11,7 @@ import stripe
 
 from app.config import Config
 from app.gateways.provider_account import Account, Unclear, asked, fields_of, read, reason_of
+from app.wire.clock import now_ms
 from workflows.payment.provider_dispute_messages import (
     CloseDispute,
     DisputeCommand,
@@ -59,7 +59,7 @@ async def metadata_of_intent(config: Config, payment_id: str) -> dict[str, str]:
     """Return the metadata of an intent; empty when the provider has none. Raises Unclear."""
     if not payment_id:
         return {}
-    account = Account(config, lambda: time.time_ns() // 1_000_000)
+    account = Account(config, now_ms)
     try:
         intent = await asked(account.intents.retrieve_async(payment_id))
     except stripe.InvalidRequestError as error:

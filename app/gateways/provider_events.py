@@ -1,12 +1,11 @@
 """The account's list of events, for webhooks that never arrived: `GET /v1/events`, of 30 days."""
 
-import time
-
 import msgspec
 import stripe
 
 from app.config import Config
 from app.gateways.provider_account import Account, read
+from app.wire.clock import now_ms
 
 PAGE = 100
 
@@ -23,7 +22,7 @@ class ProviderEvents:
     """Reads the list."""
 
     def __init__(self, config: Config) -> None:
-        self._account = Account(config, lambda: time.time_ns() // 1_000_000)
+        self._account = Account(config, now_ms)
 
     async def page(self, since_seconds: int, after: str) -> EventPage:
         """Return a page of what was not delivered since then. Raises Unclear."""

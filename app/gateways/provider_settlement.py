@@ -14,6 +14,7 @@ import stripe
 from app.config import Config
 from app.gateways.provider_account import Account, Unclear, fields_of, read
 from app.gateways.settlement_position import Counts, Event, SettlementPosition, chunks, windows
+from app.wire.clock import now_ms
 from workflows.payment.settlement_messages import (
     BalanceTransactionPaidOut,
     BalanceTransactionReported,
@@ -55,7 +56,7 @@ class ProviderSettlement:
     """Reads what the provider has settled."""
 
     def __init__(self, config: Config) -> None:
-        self._account = Account(config, lambda: time.time_ns() // 1_000_000)
+        self._account = Account(config, now_ms)
         self._installation = config.installation
         self._metadata: dict[str, dict[str, str]] = {}
         """Of intents that were retrieved, by their ids."""

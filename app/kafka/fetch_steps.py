@@ -74,7 +74,7 @@ class SteppingFetcher(fetcher.Fetcher):
         max_records: int | None = None,
     ) -> dict[TopicPartition, Records]:
         """Return the records of one step, of `partitions` or of all, waiting for the first."""
-        # A caller that always finds records would otherwise never let go of the loop.
+        # A caller that always finds records would otherwise never yield to the loop.
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         until = loop.time() + (timeout or 0)

@@ -11,7 +11,6 @@ Every consumer of a process reads this way once `read_any_batch` was called, a s
 """
 
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -44,6 +43,7 @@ from app.wire.byte_limits import (
     CONTENT_BYTES_MAX,
     RECORD_BYTES_MAX,
 )
+from app.wire.clock import now_ms
 from app.wire.records import UnreadableBatch
 
 MAGIC_MAX = 2
@@ -262,13 +262,17 @@ def _extent(body: memoryview, position: int, following: int | None) -> tuple[int
     `following` is where the batch behind it begins. Where nothing certain says how far it goes, it
     is taken for the one offset `position`: the broker says what comes next when it is asked again.
     """
-    now_ms = time.time_ns() // 1_000_000
-    first, last, at_ms = position, position if following is None else following - 1, now_ms
+    read_ms = now_ms()
+    first, last, at_ms = position, position if following is None else following - 1, read_ms
     if len(body) >= HEADER.size and body[MAGIC_AT] == MAGIC_MAX:
         base, _, _, _, _, _, delta, _, latest_ms, _, _, _, count = HEADER.unpack_from(body)
         # A header that is damaged itself hardly says the same twice.
         if delta >= 0 and (delta + 1 == count or _is_whole(body)):
-            first, last, at_ms = max(base, position), base + delta, min(max(latest_ms, 0), now_ms)
+            first, last, at_ms = (
+                max(base, position),
+                base + delta,
+                min(max(latest_ms, 0), read_ms),
+            )
             last = last if following is None else min(last, following - 1)
     return min(first, max(last, position)), last, at_ms
 

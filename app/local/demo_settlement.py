@@ -8,6 +8,7 @@ from app.config import Config
 from app.local import fault_switches
 from app.operations.reconciliation.reader import read_books
 from app.operations.reconciliation.settlement import Settlement, compare
+from app.wire.clock import now_ms
 
 DAYS = 4
 """A charge is available after two midnights, is paid out then, and arrives a day later."""
@@ -30,8 +31,8 @@ async def settlement_of(
     while True:
         await read()
         books = await read_books(config)
-        now_ms = time.time_ns() // 1_000_000 + DAYS * 86_400_000
-        found = compare(books.settlement, books.posted, now_ms)
+        at_ms = now_ms() + DAYS * 86_400_000
+        found = compare(books.settlement, books.posted, at_ms)
         is_over = all(item.state == STAYS_OPEN for item in found.open_items)
         if is_over or time.monotonic() > limit:
             step(f"settled: {found.arrived} of {found.lines} balance transactions have arrived")

@@ -19,8 +19,10 @@ from workflows.shared.reaction import Reactions
 from workflows.shared.reaction import declared as declared_reactions
 from workflows.shared.topic import Topic, declared
 
-Kind = Literal["event", "retry", "dead", "redrive", "timer", "changelog", "workers", "other"]
-"""`event`: declared, carries messages. `other`: Kafka's own, or nobody's."""
+Kind = Literal[
+    "event", "retry", "dead", "redrive", "timer", "changelog", "workers", "internal", "other"
+]
+"""`event`: declared, carries messages. `internal`: Kafka's own. `other`: nobody's."""
 
 RETRY_LEVELS_SECONDS = (1, 10, 60)
 """How long an event waits before its first, second and third new try."""
@@ -116,7 +118,12 @@ def timers_topic(agent: str) -> str:
 
 def changelog_topic(table: Table[object]) -> str:
     """Return the changelog topic of `table`, as Faust names it."""
-    return f"payflow-{table.service}-{table.name}-changelog"
+    return changelog_of(table.service, table.name)
+
+
+def changelog_of(service: str, table: str) -> str:
+    """Return the name of the changelog of `service`'s table called `table`."""
+    return f"payflow-{service}-{table}-changelog"
 
 
 def table_of(topic: str) -> Table[object] | None:
@@ -137,6 +144,8 @@ def topic_name(text: str) -> TopicName:
 def _read(text: str) -> TopicName:
     if text == WORKERS:
         return TopicName(text=text, kind="workers")
+    if text.startswith("__"):
+        return TopicName(text=text, kind="internal")
     if text.startswith("payflow-") and text.endswith("-changelog"):
         return TopicName(text=text, kind="changelog", service=text.split("-")[1])
     before, _, last = text.rpartition(".")

@@ -20,7 +20,7 @@ from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_
 from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
 from app.kafka.producer import produce
 from app.wire.records import Outgoing
-from app.wire.topics import partitions_of
+from app.wire.topics import changelog_of, partitions_of
 from app.worker.log_identity import LogRefused, Source, check_changelog, is_adopted
 from app.worker.store import Store
 from app.worker.store_repair import OFFSET_KEY
@@ -95,7 +95,7 @@ def _files(folder: Path, service: str, sources: Mapping[str, Sequence[str]]) -> 
     files: list[TableFile] = []
     for path in sorted(folder.glob("**/*.db")):
         table, _, partition = path.stem.rpartition("-")
-        changelog = f"payflow-{service}-{table}-changelog"
+        changelog = changelog_of(service, table)
         if changelog in sources and (path / "CURRENT").exists():
             database = _open(path)
             offset, logs = database.get(OFFSET_KEY), database.get(LOGS_KEY)

@@ -10,6 +10,7 @@ import structlog
 
 from app.config import Config
 from app.kafka.reader import TopicPartition, reader
+from app.wire.clock import now_ms
 from app.wire.records import Outgoing, as_read
 from app.wire.signing import is_signed
 from app.wire.topics import WORKERS
@@ -47,7 +48,7 @@ async def announce(
                 service=queries.service,
                 url=url,
                 pid=os.getpid(),
-                at_ms=_now_ms(),
+                at_ms=now_ms(),
                 ready=queries.ready()[0],
                 partitions=holds,
             )
@@ -69,7 +70,7 @@ class Directory:
         place = TopicPartition(WORKERS, 0)
         async with reader(config, auto_offset_reset="latest") as consumer:
             consumer.assign([place])
-            since = await consumer.offsets_for_times({place: _now_ms() - LIVE_MS})
+            since = await consumer.offsets_for_times({place: now_ms() - LIVE_MS})
             if since[place] is not None:
                 consumer.seek(place, since[place].offset)
             else:
@@ -78,7 +79,7 @@ class Directory:
                 if is_signed(as_read(record), config):
                     self.receive(record.value, record.timestamp)
                 else:
-                    log.warning("no worker of ours says this", offset=record.offset)
+                    log.warning("announcement with a wrong signature", offset=record.offset)
 
     def receive(self, body: bytes | None, arrived_ms: int = 0) -> None:
         """Note an announcement; log and skip any other record.
@@ -88,19 +89,19 @@ class Directory:
         try:
             worker = msgspec.json.decode(body or b"", type=Worker)
         except msgspec.DecodeError as error:
-            log.warning("no worker says this", error=str(error))
+            log.warning("unreadable announcement", error=str(error))
             return
         ahead_ms = worker.at_ms - arrived_ms
         if arrived_ms and abs(ahead_ms) > CLOCK_MS_MAX and worker.url not in self._workers:
             log.warning(
-                "the clock of a worker is wrong. Operator: set it; deadlines are reckoned by it",
+                "clock skew of a worker. Operator: set its clock; deadlines are reckoned by it",
                 service=worker.service, url=worker.url, ahead_seconds=ahead_ms // 1_000,
             )  # fmt: skip
         self._workers[worker.url] = worker
 
     def workers(self) -> list[Worker]:
         """Return the live workers by service and url."""
-        since_ms = _now_ms() - LIVE_MS
+        since_ms = now_ms() - LIVE_MS
         live = [worker for worker in self._workers.values() if worker.at_ms >= since_ms]
         return sorted(live, key=lambda worker: (worker.service, worker.url))
 
@@ -113,7 +114,3 @@ class Directory:
         """Return the live worker that holds `partition` of `table`, or None."""
         found = (w for w in self.holders(table) if partition in w.partitions[table])
         return next(found, None)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -43,7 +43,7 @@ step_seconds = Histogram(
     ("service", "room"),
     buckets=STEP_SECONDS,
 )
-retries = Counter("payflow_retries_total", "Events sent to wait.", ("service", "room"))
+retries = Counter("payflow_retries_total", "Events sent to retry topics.", ("service", "room"))
 failures = Counter(
     "payflow_failures_total", "Events that could not be handled.", ("service", "room", "cause")
 )
@@ -90,7 +90,7 @@ fraud_alert_rate = Gauge(
     ("by",),
 )
 batch_seconds = Histogram(
-    "payflow_batch_seconds", "One batch, from read to remembered.", ("service", "room")
+    "payflow_batch_seconds", "One batch, from read to committed.", ("service", "room")
 )
 batch_events = Histogram(
     "payflow_batch_events", "Events in one batch.", ("service", "room"), buckets=BATCH_EVENTS

@@ -22,6 +22,7 @@ from app.host.exit import hard_stop
 from app.kafka.producer import place_of, produce, produce_signed
 from app.wire import codecs, signing
 from app.wire.byte_limits import BATCH_BYTES_MAX
+from app.wire.clock import now_ms
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.log_context import About, logging_about
 from app.wire.records import Outgoing, Record, due_ms, is_retry, size_of
@@ -43,11 +44,6 @@ WAKE_MAX = 1_000
 """Rows woken in one tick."""
 
 log = structlog.get_logger(__name__)
-
-
-def now_ms() -> int:
-    """Return the wall clock, in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class KafkaRuntime:

@@ -10,6 +10,7 @@ import pytest
 
 import agents
 import tables
+from agents.analytics import FIGURES
 from app.cli import atlas
 from app.delivery.agent import Agent, Caller, Decider, Projection
 from app.operations.verification import consistent_cut
@@ -17,7 +18,7 @@ from app.registry import load_agents, load_workflows
 from app.wire.topics import changelog_topic, reactions_of
 from tests.support.source import ROOT, imports, modules
 from workflows.shared.reaction import reaction_topics
-from workflows.shared.topic import declared
+from workflows.shared.topic import declared, topic_of_type
 
 AGENTS = [pytest.param(agent, id=name) for name, agent in sorted(load_agents().items())]
 SECTION = re.compile(r"^(Consumes|Table|Produces) {2,}(.+(?:\n {3,}.+)*)", re.MULTILINE)
@@ -41,6 +42,9 @@ def test_the_docstring_of_an_agent_says_what_it_consumes_stores_and_produces(age
     if "topics of its reactions" in said["Consumes"]:
         topics = reaction_topics(reactions_of(agent.name))
         said["Consumes"] ^= {"topics of its reactions", *(topic.name for topic in topics)}
+    if "topics of its figures" in said["Consumes"]:
+        said["Consumes"] ^= {"topics of its figures"}
+        said["Consumes"] |= {topic_of_type(message).name for message in FIGURES}
 
     assert {
         "Consumes": {topic.name for topic in agent.consumes},

@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Page
 
 from app.console.api.routes import ROUTES
-from app.console.pages.site import PAGES
+from app.console.pages.site import PAGES, PUBLIC_PAGES
 from tests.browser.demo import Demo, put, wait_for
 
 SCRIPT = "<script>alert(1)</script>"
@@ -92,7 +92,11 @@ def filled(path: str, message: str) -> str:
     )
 
 
-PATHS = frozenset(path for path, _, _ in PAGES)
+PAGE_PATHS = (
+    *(path for path, _, _ in PAGES),
+    *(path for path, _ in PUBLIC_PAGES if path.startswith("/console/")),
+)
+PATHS = frozenset(PAGE_PATHS)
 PAGE_TRIES = 3
 """Tries of each page with a message in all parameters at once: pages take longer than routes."""
 READ: dict[str, tuple[str, ...]] = {
@@ -175,7 +179,7 @@ def test_a_script_in_every_field_stays_text(demo: Demo, page: Page) -> None:
     wait_for(lambda: demo.ask(f"/orders/{order_id}")["state"] != "accepted", "the order's row")
     wait_for(lambda: demo.ask(f"/orders/{order_id}/events").get("events"), "its events")
 
-    paths = [path for path, _, _ in PAGES if "{" not in path] + [
+    paths = [path for path in PAGE_PATHS if "{" not in path] + [
         f"/console/transactions/{order_id}",
         "/console/topics/orders?limit=50",
         "/console/topics/orders.order.dead",

@@ -4,6 +4,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from app.host.processes import Child
 
 WAIT_SECONDS_MAX = 20.0
@@ -13,7 +15,8 @@ def until_holds(path: Path, text: str) -> None:
     """Wait until the file holds exactly `text`."""
     limit = time.monotonic() + WAIT_SECONDS_MAX
     while not path.exists() or path.read_text() != text:
-        assert time.monotonic() < limit, path.read_text()
+        if time.monotonic() > limit:
+            pytest.fail(f"not within {WAIT_SECONDS_MAX} s: {path.read_text()!r}")
         time.sleep(0.01)
 
 

@@ -31,7 +31,7 @@ def voided_text(voided: PaymentVoided) -> str:
     if voided.then == "charged":
         return f"{held} A new charge has taken its place."
     if voided.then == "owed":
-        # Of lines that did not ship, the money is let go: what is due may be less than was held.
+        # Of lines that did not ship, the hold is voided: what is due may be less than was held.
         return f"{held} Nothing was taken yet: what was sent to you is still due."
     return f"{held} Nothing was taken."
 

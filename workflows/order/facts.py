@@ -63,7 +63,7 @@ class OrderFacts:
     hold_currency: str = ""
     authorized_minor: int = 0
     captured_minor: int = 0
-    """What of the hold was taken; the rest of a hold of which a part is taken is let go."""
+    """What of the hold was taken; the rest of a hold of which a part is taken is voided."""
     voided_minor: int = 0
     let_go_minor: int = 0
     """What of the hold was not taken, since not all lines have left."""

@@ -8,14 +8,17 @@ from workflows.fraud.topics import fraud
 from workflows.inventory import invariants as stock_checks
 from workflows.inventory.topics import inventory, stock, warehouse
 from workflows.ledger.topics import ledger
-from workflows.order import fact_projection, order_checks
+from workflows.order import (
+    dispute_checks,
+    fact_projection,
+    hold_checks,
+    money_checks,
+    order_checks,
+)
 from workflows.order.facts import Facts
 from workflows.order.snapshot import Snapshot
 from workflows.order.topics import goodwill, orders, sagas
 from workflows.order.verdict_figures import figures_of
-from workflows.payment import dispute_invariants as dispute_checks
-from workflows.payment import hold_invariants as hold_checks
-from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
 from workflows.shared.invariants import OFFENDING_MAX, Findings, Invariants, Moment
 from workflows.shipping.topics import shipments

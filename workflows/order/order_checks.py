@@ -78,7 +78,7 @@ def _is_priced_wrong(known: OrderFacts) -> bool:
 
 
 def _is_taken_wrong(known: OrderFacts) -> bool:
-    """Return whether not all of the total is taken, let go or refunded, each to the minor unit."""
+    """Return whether not all of the total is taken, voided or refunded, each to the minor unit."""
     if known.mismatched or known.written_off:
         return False
     in_all_minor = known.paid_minor + known.let_go_minor

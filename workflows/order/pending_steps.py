@@ -136,7 +136,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     open_: dict[str, bool] = {
         "the money to be refunded": status in ("completed", "refunding") or is_rest_missing,
         "the bank to decide about the payment, which the customer disputes": (status == "disputed"),
-        "the money that is held to be let go": status == "authorized",
+        "the money that is held to be voided": status == "authorized",
         "the payment to end without money taken": status in UNPAID,
         "the items to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",

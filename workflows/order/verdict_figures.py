@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from workflows.inventory import invariants as stock_checks
+from workflows.order import hold_checks, money_checks
 from workflows.order.facts import Facts, OrderFacts, ReturnFacts
 from workflows.order.snapshot import Snapshot
-from workflows.payment import hold_invariants as hold_checks
-from workflows.payment import invariants as money_checks
 from workflows.shared.invariants import percentile
 
 

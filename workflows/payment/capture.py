@@ -51,9 +51,9 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_under_way(capture: Capture) -> bool:
-    """Return whether the provider may be taking the money, so that it must not be let go.
+    """Return whether the provider may be taking the money, so that it must not be voided.
 
-    A hold whose capture is unknown can be let go all the same: the provider does only one of them.
+    A hold whose capture is unknown can be voided all the same: the provider does only one of them.
     A charge anew of a later round cannot.
     """
     is_open = capture.status in ("due", "unknown")

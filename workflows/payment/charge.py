@@ -69,7 +69,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider was asked last."""
     ask_again: bool = False
     outcome: Literal["", "authorized", "succeeded", "declined", "voided"] = ""
-    """`authorized`: held, and neither taken nor let go yet."""
+    """`authorized`: held, and neither taken nor voided yet."""
     reason: str = ""
     """Why it is declined, or not known."""
     payment_id: str = ""
@@ -78,7 +78,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider has taken; 0 before that, and in rows older than this field."""
     charged_currency: str = ""
     let_go_minor: int = 0
-    """What was held, by the answer that it is let go."""
+    """What was held, by the answer that it is voided."""
     hint: Literal["", "waits", "noticed", "asked"] = ""
     """A webhook says what no answer says: the provider is asked for it."""
     hint_kind: str = ""

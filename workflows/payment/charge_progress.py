@@ -69,7 +69,7 @@ def _answered(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: 
         case provider.ChargeUnknown() if charge.asked:
             return _unknown(charge, message, at_ms)
         case holds.ChargeAuthorized() if charge.asked == "charge":
-            # What was to be let go is let go: its answer is still to come.
+            # What was to be voided is voided: its answer is still to come.
             return _authorized(charge, message)
         case provider.ChargeSucceeded() | holds.ChargeCaptured():
             return _succeeded(charge, message)

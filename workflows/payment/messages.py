@@ -29,7 +29,7 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
     authorized: bool = False
     """Whether PaymentAuthorized was emitted before it."""
     released_minor: MinorDue = 0
-    """What of the hold was let go with it, since not all items have left."""
+    """What of the hold was voided with it, since not all items have left."""
 
 
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):

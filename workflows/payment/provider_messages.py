@@ -108,7 +108,7 @@ class ChargeVoided(Message, tag="payflow.provider.charge_voided.v1", frozen=True
     transaction_id: Name = msgspec.field(name="order_id")
     attempt: int = 0
     held_minor: MinorDue = 0
-    """What it held and has let go; 0: nothing, and in answers older than this field."""
+    """What it held and has voided; 0: nothing, and in answers older than this field."""
 
 
 class ChargeUnknown(Message, tag="payflow.provider.charge_unknown.v1", frozen=True, kw_only=True):

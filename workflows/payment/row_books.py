@@ -79,7 +79,7 @@ def name_of_round(key: str, number: int) -> str:
 
 
 def _asked_minor(charge: Charge, bill: Bill) -> int:
-    """Return what was charged, or what was let go: held, or else asked for and never held."""
+    """Return what was charged, or what was voided: held, or else asked for and never held."""
     if charge.outcome != "voided":
         return bill.total_minor
     return charge.let_go_minor or bill.held_minor
@@ -105,7 +105,7 @@ def _dispute_lines(state: Payment, bill: Bill, at_ms: int) -> Iterator[Line]:
 
 
 def _hold_line(hold: Capture, bill: Bill, at_ms: int) -> Line:
-    """Return the line of a hold that was let go, or has ended."""
+    """Return the line of a hold that was voided, or has ended."""
     return Line(
         book="payments",
         order_id=bill.transaction_id,

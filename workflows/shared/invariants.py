@@ -38,7 +38,7 @@ class ProviderRecord:
     charged_minor: int = 0
     refunded_minor: int = 0
     held_minor: int = 0
-    """What it holds on the card and has neither taken nor let go."""
+    """What it holds on the card and has neither taken nor voided."""
     disputed_minor: int = 0
     """What banks have taken from us for disputes and not returned, without fees."""
     last_ms: int = 0

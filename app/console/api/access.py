@@ -254,7 +254,7 @@ async def _csrf(request: web.Request) -> str:
 
 def broken(error: PeopleError) -> Problem:
     """Return the problem of an unreadable `operators.json`, and log what is wrong with it."""
-    log.error("nobody can sign in", error=str(error))
+    log.error("unreadable operators.json", error=str(error))
     detail = "nobody can sign in now: operators.json is of no use. Operator: see the log"
     return Problem(503, "Service Unavailable", detail, headers={"Retry-After": "10"})
 

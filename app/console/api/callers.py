@@ -1,7 +1,6 @@
 """Who asks: a client by its key, an operator by session or token, or a reader without either."""
 
 import hmac
-import time
 
 import msgspec
 import structlog
@@ -15,6 +14,7 @@ from app.console.api.problems import RETRY_AFTER, Problem
 from app.entrypoints.requests import operator_scopes
 from app.host.parameters import header
 from app.host.routes import Route
+from app.wire.clock import now_ms
 from app.wire.envelope import derive_id
 from app.wire.known_secrets import known_secrets
 from app.wire.signing import ROWS_PASS, is_of_payflow
@@ -96,9 +96,9 @@ def client_caller(request: web.Request, route: Route, key: str) -> Caller:
 
 def _client(config: Config, key: str) -> Client | None:
     try:
-        return client_of(config.data_path, key, time.time_ns() // 1_000_000)
+        return client_of(config.data_path, key, now_ms())
     except ClientsError as error:
-        log.error("no client is known", error=str(error))  # noqa: TRY400  no traceback is needed
+        log.error("unreadable clients.json", error=str(error))  # noqa: TRY400  no traceback is needed
         detail = "no client is known now: clients.json is of no use. Operator: see the log"
         raise Problem(503, "Service Unavailable", detail, headers=RETRY_AFTER) from error
 

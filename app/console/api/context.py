@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -25,6 +24,7 @@ from app.host.parameters import header
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire import codecs
+from app.wire.clock import now_ms
 from app.wire.envelope import Envelope, Undecodable
 from app.wire.http_answers import read_answer, session_of
 from app.wire.signing import ROWS_PASS, rows_token
@@ -43,11 +43,6 @@ TIMES_MAX = 10_000
 """Events whose first time is known: repeated after more others, a request has a later time."""
 log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-def now_ms() -> int:
-    """Return the wall clock, in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class MessageProducer(Protocol):

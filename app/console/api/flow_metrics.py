@@ -125,7 +125,7 @@ class FlowMetrics:
         try:
             found = await groups(self._context.config)
         except KAFKA_ERRORS as error:
-            log.warning("nobody can say who is behind", error=str(error))
+            log.warning("consumer lag unknown", error=str(error))
             return {}
         return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
 
@@ -227,7 +227,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
 
 def _is_event(topic: str) -> bool:
     """Return whether `topic` carries events, not copies or deadlines."""
-    return topic_name(topic).kind in ("event", "other")
+    return topic_name(topic).kind in ("event", "internal", "other")
 
 
 def _steps(now: Mapping[Place, float]) -> list[Step]:

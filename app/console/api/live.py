@@ -86,7 +86,7 @@ async def _again(action: Callable[[], Awaitable[None]], seconds: float) -> None:
             await action()
         except Exception as error:
             # A failed update must not end the loop.
-            log.exception("the live page is not brought up to date", error=repr(error))
+            log.exception("live update failed", error=repr(error))
         await asyncio.sleep(seconds)
 
 

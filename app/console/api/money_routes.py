@@ -22,7 +22,7 @@ MONEY_ROUTES = (
         "operator",
         "/operators/orders/{order_id}/refund",
         operator_actions.refund,
-        "Give money back, or propose it",
+        "Refund money, or propose it",
         operator_actions.RefundAsked,
     ),
     action(
@@ -36,7 +36,7 @@ MONEY_ROUTES = (
         "approver",
         "/operators/orders/{order_id}/goodwill",
         goodwill.give,
-        "Give money back beyond what returns are worth",
+        "Refund more than returns are worth",
         goodwill.GoodwillAsked,
     ),
     action(

@@ -117,7 +117,7 @@ ROUTES = (
         "operator",
         "/operators/faults/{system}/clear",
         fault_injection.clear,
-        "Let it do right again",
+        "End the faults",
         fault_injection.WhyAsked,
     ),
     action(

@@ -4,7 +4,6 @@ What was produced before is read from the topic first. Its events have ids that 
 balance transaction, so whoever reads twice, or beside another, changes nothing.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from app.gateways.settlement_position import (
 from app.kafka.producer import open_producer, produce_signed
 from app.kafka.reader import TopicPartition, places_of, read_to_end, reader, span
 from app.wire import codecs
+from app.wire.clock import now_ms
 from app.wire.envelope import Envelope, Undecodable, from_headers, to_headers
 from app.wire.records import Consumed, Outgoing, as_read
 from app.wire.signing import is_signed
@@ -75,7 +75,7 @@ class Settler:
         self._position.note(envelope.id, message)
 
     async def _produce(self, events: Sequence[Event]) -> None:
-        at_ms = time.time_ns() // 1_000_000
+        at_ms = now_ms()
         records = [_record(each, at_ms) for each in events]
         async with open_producer(self._config) as producer:
             await produce_signed(producer, records, self._config)

@@ -24,6 +24,16 @@ from app.console.pages.render import NAV, WEB, problem_page
 from app.host.parameters import path_text
 from app.host.routes import Audience, Handler, Route
 
+
+async def asset(request: web.Request) -> web.FileResponse:
+    """Return a script or a style."""
+    folder = WEB / "vendor" if request.path.startswith("/web/vendor/") else WEB
+    path = folder / path_text(request, "name")
+    if path.parent != folder or path.suffix not in {".js", ".css"} or not path.is_file():
+        raise Problem(404, "Not Found", "there is no such file")
+    return web.FileResponse(path)
+
+
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
     ("/console/transactions", "Transactions", transactions.every),
@@ -51,15 +61,18 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/flow", "Flow", flow.show),
     ("/console/faults", "Faults", fault_injection.show),
     ("/console/place", "", place_order.show),
-    ("/console/sign-in", "", sign_in.show),
-    ("/console/sign-in/with", "", openid_sign_in.begin),
-    ("/console/sign-in/done", "", openid_sign_in.done),
 )
-"""Path, name in the head of every page ("" for none), handler."""
+"""Pages for readers: path, name in the head of every page ("" for none), handler."""
 
-
-SIGN_IN = "/console/sign-in"
-"""Pages below are for everybody."""
+PUBLIC_PAGES: tuple[tuple[str, Handler], ...] = (
+    ("/console/sign-in", sign_in.show),
+    ("/console/sign-in/with", openid_sign_in.begin),
+    ("/console/sign-in/done", openid_sign_in.done),
+    ("/docs", docs.show),
+    ("/web/{name}", asset),
+    ("/web/vendor/{name}", asset),
+)
+"""Pages for everybody, and what pages load: path, handler."""
 
 
 def add_pages(app: web.Application) -> None:
@@ -74,26 +87,11 @@ def page_routes() -> tuple[Route, ...]:
     A page shows what the API returns to readers, with personal data masked.
     """
     shown: tuple[tuple[str, Handler, Audience], ...] = (
-        *((path, handler, _audience(path)) for path, _, handler in PAGES),
-        ("/docs", docs.show, "public"),
-        ("/web/{name}", asset, "public"),
-        ("/web/vendor/{name}", asset, "public"),
+        *((path, handler, "reader") for path, _, handler in PAGES),
+        *((path, handler, "public") for path, handler in PUBLIC_PAGES),
     )
     return tuple(
         Route(method=method, path=path, handler=handler, audience=audience, role=None)
         for path, handler, audience in shown
         for method in ("GET", "HEAD")
     )
-
-
-def _audience(path: str) -> Audience:
-    return "public" if path.startswith(SIGN_IN) else "reader"
-
-
-async def asset(request: web.Request) -> web.FileResponse:
-    """Return a script or a style."""
-    folder = WEB / "vendor" if request.path.startswith("/web/vendor/") else WEB
-    path = folder / path_text(request, "name")
-    if path.parent != folder or path.suffix not in {".js", ".css"} or not path.is_file():
-        raise Problem(404, "Not Found", "there is no such file")
-    return web.FileResponse(path)

@@ -44,7 +44,7 @@ def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_fact
     """Return the topics by their role."""
     parts: dict[str, list[topic_facts.TopicFacts]] = {name: [] for name in PARTS}
     for topic in found:
-        own = topic.name.startswith("_") or topic_name(topic.name).kind == "changelog"
+        own = topic_name(topic.name).kind in ("internal", "changelog")
         waits = topic_name(topic.name).kind in ("dead", "redrive", "retry", "timer")
         parts[KEPT if own else WAITING if waits else EMITTED].append(topic)
     return parts

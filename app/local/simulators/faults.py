@@ -58,7 +58,7 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     capture_declined: Rate = 0.0
     """A card is declined when what it holds is taken; the hold stays."""
     hold_expired: Rate = 0.0
-    """The bank has let go of what was held before it is taken."""
+    """The bank has voided what was held before it is taken."""
     refund_pending: Rate = 0.0
     """A refund is pending first, and succeeds later."""
     refund_fail: Rate = 0.0

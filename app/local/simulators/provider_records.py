@@ -19,7 +19,7 @@ IntentStatus = Literal[
 ]
 """docs.stripe.com/payments/paymentintents/lifecycle"""
 CaptureTrouble = Literal["", "declined", "expired"]
-"""Why a capture is refused: the card is declined, or its bank has let go of the hold."""
+"""Why a capture is refused: the card is declined, or its bank has voided the hold."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

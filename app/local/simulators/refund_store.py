@@ -29,7 +29,7 @@ class RefundStore(Books):
         metadata: dict[str, str],
         course: Course = PLAIN,
     ) -> Refund:
-        """Give money back. Raises sqlite3.IntegrityError beyond what was charged."""
+        """Refund money. Raises sqlite3.IntegrityError beyond what was charged."""
         now_ms = self.now_ms()
         refund_id = self.new_id("re", "refunds", key)
         self.connection.execute(

@@ -5,12 +5,13 @@ WAL with synchronous=NORMAL: commits survive kill -9 without a disk sync for eac
 
 import hashlib
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
+from app.wire.clock import now_ms
 
 DELIVERIES = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -69,7 +70,7 @@ class Books:
 
     def now_ms(self) -> int:
         """Return the time of this system, in milliseconds since 1970."""
-        return time.time_ns() // 1_000_000 + self.ahead_ms
+        return now_ms() + self.ahead_ms
 
     def advance(self, by_ms: int) -> None:
         """Move the clock of this system ahead. Call inside `writing()`."""

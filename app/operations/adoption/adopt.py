@@ -18,6 +18,7 @@ from app.kafka.groups import commit_for, described_group, group_of
 from app.kafka.logs import PlaceFacts, place_facts
 from app.kafka.messages import publish
 from app.kafka.reader import TopicPartition
+from app.wire.clock import now_ms
 from app.wire.topics import partitions_of
 from workflows.audit.adoption import LogsAdopted
 from workflows.shared.errors import PayflowError
@@ -138,7 +139,7 @@ async def adopt(  # noqa: PLR0913  whose logs, from where, who and why
     message = LogsAdopted(
         about=f"service:{service}", who=who, why=why, start=start, topics=tuple(changed)
     )
-    await publish(config, [message], time.time_ns() // 1_000_000)
+    await publish(config, [message], now_ms())
     offsets = {
         TopicPartition(each.topic, each.partition): (each.offset, mark_of(each.log))
         for each in adoptions

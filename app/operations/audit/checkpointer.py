@@ -6,7 +6,6 @@ is never signed anew, and `payflow audit verify` finds it.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -17,6 +16,7 @@ from app.kafka.errors import KafkaError
 from app.kafka.reader import AIOKafkaConsumer, declared_places
 from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
 from app.operations.audit.reader import checkpoint_in, checkpoints, reader
+from app.wire.clock import now_ms
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import as_read
 from workflows.audit import topics as audit_topics
@@ -114,7 +114,7 @@ class Checkpointer:
             id=derive_id("audit sealed", at, chain_head.offset, chain_head.digest),
             type=type_name(AuditCheckpointed),
             source="/payflow/console",
-            time_ms=time.time_ns() // 1_000_000,
+            time_ms=now_ms(),
             subject=key,
             correlation_id=f"audit/{key}",
         )

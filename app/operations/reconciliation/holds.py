@@ -93,7 +93,7 @@ def _compared(order_id: str, group: Sequence[Hold]) -> ComparedHold:
     if provider is None:
         differences.append("missing_at_provider")
     elif payments is None:
-        # Let go before payment knew of it: it is a void, and compared as one.
+        # Voided before payment knew of it: it is a void, and compared as one.
         if provider.voided_minor != provider.authorized_minor:
             differences.append("missing_in_payments")
     else:

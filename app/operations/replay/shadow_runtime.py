@@ -1,11 +1,11 @@
 """A runtime without effects: it keeps rows in a dict and produces nothing."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 from app.config import Config
 from app.kafka.producer import place_of
 from app.wire import signing
+from app.wire.clock import now_ms
 from app.wire.records import Outgoing, Record
 from tables import Table
 from workflows.shared.topic import Topic
@@ -25,7 +25,7 @@ class ShadowRuntime:
 
     def now_ms(self) -> int:
         """Return the time of the wall clock; no row depends on it."""
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     def read(self, _table: Table, partition: int, key: bytes) -> bytes | None:
         """Return the row's bytes, or None."""

@@ -24,6 +24,7 @@ from app.operations.verification.facts import Facts
 from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows
+from app.wire import clock
 from app.wire.json_output import json_bytes
 from workflows.shared.invariants import MOTION_MS, Moment
 
@@ -71,7 +72,7 @@ class Auditor:
         """Return the verdict on Payflow at `now_ms`. Raises one of CANNOT_READ."""
         say = log or (lambda _line: None)
         # The cut is taken later, so no event seems older than it is.
-        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        at_ms = clock.now_ms() if now_ms is None else now_ms
         facts, config = self._facts, self._config
         say("reading topics and rows")
         self._count += await read_topics(

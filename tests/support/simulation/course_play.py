@@ -81,7 +81,7 @@ def play(
     """Play a course to its end, and settle it; return how the order ended, once the books agree.
 
     Also after a gap that was longer than topics keep their records: each worker that missed some
-    has refused to start, and was let go on from where its topics begin (`payflow adopt`).
+    has refused to start, and went on from where its topics begin (`payflow adopt`).
     """
     with provider_world(each, folder, loop) as world:
         place(world, each)

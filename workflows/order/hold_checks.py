@@ -1,4 +1,4 @@
-"""Money that is held on cards: it is taken, let go, or still held; and no capture is lost."""
+"""Money that is held on cards: it is taken, voided, or still held; and no capture is lost."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def captures_arrive(snapshot: Snapshot) -> Check:
 
 
 def holds_add_up(snapshot: Snapshot) -> Check:
-    """What was held is taken or let go, never both, and not held any more when the order ends.
+    """What was held is taken or voided, never both, and not held any more when the order ends.
 
     The provider's own file must say the same.
     """
@@ -29,7 +29,7 @@ def holds_add_up(snapshot: Snapshot) -> Check:
         is_held = bool(taken and taken.held_minor)
         # An order that waits for an operator may be held, or not any more.
         is_open = open_minor(known) > 0 or known.capture_case
-        # The hold of what was written off may be let go later.
+        # The hold of what was written off may be voided later.
         is_left = bool(known.ends and open_minor(known) and not known.written_off)
         if gone_minor > known.authorized_minor or (is_held and not is_open) or is_left:
             wrong.append(key)
@@ -37,14 +37,14 @@ def holds_add_up(snapshot: Snapshot) -> Check:
 
 
 def released_minor(known: OrderFacts) -> int:
-    """Return what was let go: all of a void, and what was left when a part was taken."""
+    """Return what was voided: all of a void, and what was left when a part was taken."""
     if not known.captured_minor:
         return known.voided_minor
     return known.voided_minor + max(0, known.authorized_minor - known.captured_minor)
 
 
 def open_minor(known: OrderFacts) -> int:
-    """Return what is held: neither taken nor let go."""
+    """Return what is held: neither taken nor voided."""
     return known.authorized_minor - known.captured_minor - released_minor(known)
 
 
