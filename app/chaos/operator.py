@@ -29,15 +29,19 @@ class Operator:
             check: ask for each in load_entrypoints().loads for check, ask in each.cases.items()
         }
         self._headers: dict[str, str] = {}
+        self.cases: set[tuple[str, str]] = set()
+        """Those that were named until now: check and transaction."""
 
     async def decide(self, checks: Iterable[Check]) -> bool:
         """Decide the cases that `checks` name; return whether there were any."""
-        waiting = [
-            self._cases[check.name](name, self._random)
+        offending = [
+            (check.name, name)
             for check in checks
             if check.name in self._cases
             for name in check.offending
         ]
+        self.cases.update(offending)
+        waiting = [self._cases[check](name, self._random) for check, name in offending]
         if waiting and not self._headers:
             self._headers = {"Authorization": f"Bearer {approver(self._folder, NAME)}"}
         at_once = asyncio.Semaphore(AT_ONCE)

@@ -1,7 +1,7 @@
 """One word, one meaning: names and texts use the words of the field, not the dialect of old.
 
 Kept: what lies on the wire (tags, topics, headers, metric names, fields renamed by
-`msgspec.field(name=...)`, ids derived from text), the retail file's columns, and CHANGELOG.md.
+`msgspec.field(name=...)`, ids derived from text), and the columns of the retail file.
 """
 
 import ast
@@ -123,7 +123,8 @@ SQL = re.compile(r"\b(CREATE|DROP) (TABLE|INDEX)|\bSELECT |\bINSERT |\bUPDATE |\
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 SOURCES = ("app", "agents", "tables", "workflows", "tests")
 DOCUMENTS = (
-    "README.md", "STYLE.md", "CONTRIBUTING.md", "docs/**/*.md", "data/*.md", "Makefile",
+    "README.md", "STYLE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/**/*.md",
+    "data/*.md", "Makefile",
     "Dockerfile", "pyproject.toml", "compose.yaml", "deploy/*",
 )  # fmt: skip
 OWN = Path("tests/architecture/test_words.py")

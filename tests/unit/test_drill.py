@@ -234,6 +234,31 @@ async def test_an_operator_decides_until_verify_names_no_case(
     assert (((), {"decisions of an operator": 1})) == (met.breaches, met.written)
 
 
+async def test_an_operator_goes_on_as_long_as_other_cases_come(
+    run: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for one that stays: a slow machine needs more for three hundred than for ten."""
+
+    async def post(*_: Any) -> None:
+        return None
+
+    def wrong(*ids: str) -> Any:
+        check = Check(name="captures_arrive", ok=False, checked=9, offending=ids)
+        return verdict(checks=(check,))
+
+    monkeypatch.setattr(drill, "DECISION_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(run._load, "post", post, raising=False)
+    operators.first_start(run._site.config.data_path)
+    monkeypatch.setattr(
+        run, "_auditor", Books(wrong("o-1"), wrong("o-2"), wrong("o-3"), wrong("o-3"))
+    )
+
+    left = await run._decide()
+
+    assert 4 == run._operator.decisions
+    assert any("o-3" in each for each in left)
+
+
 async def test_an_order_that_never_ends_is_named_with_the_fault_it_was_placed_in(
     run: Drill,
 ) -> None:

@@ -196,7 +196,7 @@ class WorkflowRequests:
 
 
 def _fingerprint(body: bytes, secret: str) -> str:
-    """Return what stands for `body` in the baggage, which everybody sees who may look.
+    """Return what stands for `body` in the baggage, which every reader sees.
 
     The caller's secret is needed: else whoever guesses who the customer is could check it.
     """
