@@ -45,8 +45,8 @@ class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
     """Return the round that failed of each, by its key, of the state of such a row."""
     disputed: Callable[[RowState], str]
     """Return the dispute by which the customer may get the money too; empty: there is none."""
-    due: Callable[[RowState, str], DueRefund]
-    """Return what is due of one that waits, by its key."""
+    due: Callable[[RowState, str, str], DueRefund]
+    """Return what is due of one that waits, by its key and what an operator has found."""
     decide: Callable[[RefundDecision], Emission]
     outcome: Outcome
 

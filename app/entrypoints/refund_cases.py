@@ -6,7 +6,7 @@ from app.entrypoints.case_requests import DueRefund, RefundCases, RefundDecision
 from app.entrypoints.emission import Emission
 from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
-from workflows.payment import case_decisions, dispute_decisions, refund_progress
+from workflows.payment import case_decisions, dispute_decisions, refund_parts, refund_progress
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.process import Payment
 
@@ -44,12 +44,12 @@ def disputed(state: Payment) -> str:
     return next(iter(dispute_decisions.undecided(state.disputes)), "")
 
 
-def due(state: Payment, refund_key: str) -> DueRefund:
-    """Return what a refund is to refund."""
+def due(state: Payment, refund_key: str, reference: str) -> DueRefund:
+    """Return what a refund is to refund, where it is found by `reference`."""
     return DueRefund(
         refund_key=refund_key,
         payment_id=state.charge.payment_id,
-        amount_minor=state.refunds.by_key[refund_key].amount_minor,
+        amount_minor=refund_parts.due_minor(state.refunds.by_key[refund_key], reference),
         currency=state.bill.currency if state.bill else "",
     )
 

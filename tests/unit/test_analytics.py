@@ -155,6 +155,9 @@ def envelope(**baggage: str) -> Envelope:
         ),
         pytest.param(REFUNDED, {"refunds": 1}, {"refunds_minor/GBP": 300}, id="a refund"),
         pytest.param(
+            replace(REFUNDED, left_minor=1), {}, {"refunds_minor/GBP": 300}, id="a part of a refund"
+        ),
+        pytest.param(
             InventoryReserved(order_id="o1", units=3),
             {"reserved": 1, "to_reserved_timed": 1},
             {"to_reserved_ms": 400},

@@ -92,7 +92,7 @@ def count(
 ) -> Figures:
     """Return `state` with `received` counted in `figures`, `took_ms` after it all began."""
     counts, sums = dict(state.counts), dict(state.sums)
-    _add(counts, figures.get(type(received), "other"), 1)
+    _count_one(counts, received, figures)
     if isinstance(
         received,
         PaymentCompleted | PaymentAuthorized | PaymentVoided | PaymentRefunded | DisputeOpened,
@@ -122,6 +122,14 @@ def count(
     if isinstance(received, ShipmentCreated) and took_ms is not None:
         _add(counts, _bucket(took_ms), 1)
     return Figures(counts=counts, sums=sums)
+
+
+def _count_one(
+    counts: dict[str, int], received: Message, figures: Mapping[type[Message], str]
+) -> None:
+    """Count `received` as one; a refund in parts is one, once nothing is left of it."""
+    if not (isinstance(received, PaymentRefunded) and received.left_minor):
+        _add(counts, figures.get(type(received), "other"), 1)
 
 
 def _disputed(received: Message) -> dict[str, int]:

@@ -48,10 +48,8 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
             mark = Mark(status="refunding" if message.left_minor else "refunded", at_ms=at_ms)
             back_minor = state.compensated_minor + amount_minor
             return replace(state, payment=mark, compensated_minor=back_minor)
-        case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
-            mark = Mark(status="completed", at_ms=at_ms)
-            left_minor = state.compensated_minor - _came_back_minor(message)
-            return replace(state, payment=mark, compensated_minor=max(left_minor, 0))
+        case PaymentRefundFailed(kind="compensation"):
+            return _came_back(state, message, at_ms)
         case PaymentRefunded(kind="unshipped", amount_minor=amount_minor):
             back_minor = state.unshipped_refunded_minor + amount_minor
             return replace(state, unshipped_refunded_minor=back_minor)
@@ -61,6 +59,17 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case _:
             after = _disputed(_held(state, message, at_ms), message, at_ms)
             return _judged(after, message, at_ms)
+
+
+def _came_back(state: Order, failed: PaymentRefundFailed, at_ms: int) -> Order:
+    """Return `state` with the refund of a cancelled order, or a part of it, due once more."""
+    status = state.payment.status
+    left_minor = state.compensated_minor - _came_back_minor(failed)
+    state = replace(state, compensated_minor=max(left_minor, 0))
+    # A bank may have covered what was left when the part that we have paid comes back.
+    if status in ("refunding", "refunded") or (status == "charged_back" and failed.was_refunded):
+        return replace(state, payment=Mark(status="completed", at_ms=at_ms))
+    return state
 
 
 def _came_back_minor(failed: PaymentRefundFailed) -> int:

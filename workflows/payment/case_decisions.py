@@ -13,6 +13,7 @@ from workflows.payment import (
     dispute_decisions,
     dispute_progress,
     refund_disputes,
+    refund_parts,
     refund_progress,
 )
 from workflows.payment.capture_messages import CaptureCaseDecided
@@ -91,7 +92,8 @@ def _objection_to_reference(state: Payment, decided: Decided) -> str:
         others = refund_progress.found_by(state.refunds, decided.refund_key, decided.reference)
         if others:
             return f"{decided.reference} is the refund of {others[0]} already"
-    due_minor = state.refunds.by_key[decided.refund_key].amount_minor
+    refund = state.refunds.by_key[decided.refund_key]
+    due_minor = refund_parts.due_minor(refund, decided.reference)
     if decided.amount_minor in (0, due_minor):
         return ""
     currency = state.bill.currency

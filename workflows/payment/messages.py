@@ -114,6 +114,8 @@ class PaymentRefundFailed(
     """Whether PaymentRefunded was emitted for it before, and is to be reversed."""
     tries_again: bool = True
     """Whether the provider is asked for another refund; else an operator decides."""
+    left_minor: MinorDue = 0
+    """What else of it was still to come: it did not count as refunded yet."""
 
 
 class RefundCaseOpened(

@@ -11,7 +11,8 @@ from typing import Any
 from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Bill
-from workflows.payment.refund_state import Refund, Refunds, paid_minor
+from workflows.payment.refund_parts import failed_minor, left_of_round_minor, tries_again
+from workflows.payment.refund_state import ROUNDS, Part, Refund, Refunds, paid_minor
 from workflows.shared.message import Message
 
 COMPENSATION = "compensation"
@@ -20,9 +21,6 @@ UNSHIPPED = "unshipped"
 """The refund key of what was taken for lines that have not left."""
 KINDS: dict[str, facts.RefundKind] = {COMPENSATION: "compensation", UNSHIPPED: "unshipped"}
 """Refunds that are not returns, by their key."""
-
-ROUNDS = 2
-"""Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
 
 Fact = facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundFailed
 
@@ -43,7 +41,8 @@ def is_unmade(refund: Refund) -> bool:
 def left_minor(refunds: Refunds, bill: Bill) -> int:
     """Return what of the charge is neither refunded nor on its way, in minor units."""
     return bill.total_minor - sum(
-        each.amount_minor + each.short_minor + paid_minor(each) for each in refunds.by_key.values()
+        each.amount_minor + each.short_minor + each.back_minor + paid_minor(each)
+        for each in refunds.by_key.values()
     )
 
 
@@ -53,6 +52,7 @@ def pending(
     """Return what to ask or emit of the refunds; `is_blocked`: nothing new is asked for."""
     messages: list[Message] = []
     for key, refund in refunds.by_key.items():
+        messages += _of_parts(key, refund, bill, payment_id)
         if not (is_blocked and is_unmade(refund)):
             messages += _of_one(key, refund, bill, payment_id)
     return tuple(messages)
@@ -66,7 +66,7 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
         case "owed":
             found.append(_ask(key, refund, bill, payment_id))
         case "given":
-            about["left_minor"] = refund.short_minor
+            about["left_minor"] = refund.short_minor + failed_minor(refund)
             found.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
         case "failed":
             found.append(
@@ -75,6 +75,7 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
                     reason=refund.reason,
                     was_refunded=refund.is_posted,
                     tries_again=refund.round + 1 < ROUNDS,
+                    left_minor=failed_minor(refund),
                 )
             )
         case "pending" if not refund.pending_emitted:
@@ -84,9 +85,33 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
         case _:
             pass
     if refund.hint == "noticed":
-        found.append(_inquire(key, refund, bill, payment_id))
+        found.append(_inquire(key, refund, refund, bill, payment_id))
     if refund.overdue == "noticed" and refund.status != "given":
         found.append(_complain(facts.RefundOverdue, key, refund, bill, payment_id))
+    return found
+
+
+def _of_parts(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
+    """Return what to ask and emit of what was refunded before this round."""
+    found: list[Message] = []
+    # Of several that have failed the first one ends that all of the refund was given.
+    left_minor = refund.back_minor + left_of_round_minor(refund)
+    for part in refund.parts:
+        if part.hint == "noticed":
+            found.append(_inquire(key, part, refund, bill, payment_id))
+        if part.is_failed:
+            about = about_refund(key, refund, bill, payment_id)
+            about |= {"amount_minor": part.amount_minor, "refund_id": part.refund_id}
+            found.append(
+                facts.PaymentRefundFailed(
+                    **about,
+                    reason=part.reason,
+                    was_refunded=True,
+                    tries_again=tries_again(refund, part),
+                    left_minor=left_minor,
+                )
+            )
+            left_minor += part.amount_minor
     return found
 
 
@@ -104,14 +129,16 @@ def _ask(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     )
 
 
-def _inquire(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
+def _inquire(
+    key: str, asked: Refund | Part, refund: Refund, bill: Bill, payment_id: str
+) -> Message:
     return provider.InquireRefund(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
-        refund_id=refund.refund_id,
-        round=refund.round,
-        attempt=refund.asks,
+        refund_id=asked.refund_id,
+        round=asked.round,
+        attempt=asked.asks,
         asked_at_ms=refund.requested_at_ms,
     )
 

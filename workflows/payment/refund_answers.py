@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from workflows.payment import provider_messages as provider
-from workflows.payment.refund_state import Refund, Refunds
+from workflows.payment.refund_parts import answered_part, change_part, part_by_id
+from workflows.payment.refund_state import Refund, Refunds, is_hinted
 from workflows.shared.retry import backoff_ms, rest, sooner, wait_until
 
 BACKOFF_FIRST_MS = 1_000
@@ -34,14 +35,30 @@ def answered(refunds: Refunds, answer: Any, at_ms: int) -> Refunds:
     Nor does one about a refund that an operator has paid by hand: it would open the case again.
     """
     refund = refunds.by_key.get(answer.refund_key)
-    if refund is None or refund.round != answer.round or refund.by_hand:
+    if refund is None:
         return refunds
+    if refund.round != answer.round or refund.by_hand:
+        return _after_part(refunds, refund, answer, at_ms)
     after = _after(refunds, refund, answer, at_ms)
     refund_id = getattr(answer, "refund_id", "")
     if refund_id not in refunds.changed_ids:
         return after
     left = tuple(each for each in refunds.changed_ids if each != refund_id)
     return hinted(replace(after, changed_ids=left), refund_id, at_ms)
+
+
+def _after_part(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds:
+    """Return `refunds` after an answer about what was refunded in an earlier round."""
+    asked = any(part.hint == "asked" and part.round == answer.round for part in refund.parts)
+    if isinstance(answer, provider.RefundUnknown) and asked:
+        return _wait_longer(refunds, at_ms)
+    after = answered_part(refund, answer)
+    return refunds if after == refund else rest_if_idle(put(refunds, answer.refund_key, after))
+
+
+def _wait_longer(refunds: Refunds, at_ms: int) -> Refunds:
+    pause_ms = backoff_ms(refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX)
+    return replace(refunds, wait=wait_until(refunds.wait, at_ms + pause_ms))
 
 
 def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds:
@@ -51,11 +68,7 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
     hint = "" if is_new else refund.hint
     match answer:
         case provider.RefundUnknown(reason=reason) if status == "asked" or refund.hint:
-            pause_ms = backoff_ms(
-                refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
-            )
-            unknown = change(refunds, key, reason=reason)
-            return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
+            return _wait_longer(change(refunds, key, reason=reason), at_ms)
         case provider.RefundSucceeded():
             return rest_if_idle(change(refunds, key, hint=hint, **_succeeded(refund, answer)))
         case provider.RefundPending(refund_id=refund_id) if status in ("owed", *UNDER_WAY):
@@ -97,12 +110,13 @@ def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:
     # A row that is older than `is_posted` has its refund emitted when it is `told`.
     is_posted = refund.is_posted or refund.status == "told"
     about = {"refund_id": refund_id, "reason": reason, "is_posted": is_posted}
+    about |= {"amount_minor": refund.amount_minor + refund.short_minor, "short_minor": 0}
     return change(refunds, key, status="failed", hint="", **about)
 
 
 def _wait_for_pending(refunds: Refunds, at_ms: int) -> Refunds:
     pause_ms = backoff_ms(refunds.wait.tries, first_ms=PENDING_FIRST_MS, most_ms=PENDING_MS_MAX)
-    if any(each.status == "asked" or each.hint for each in refunds.by_key.values()):
+    if any(each.status == "asked" or is_hinted(each) for each in refunds.by_key.values()):
         return replace(refunds, wait=sooner(refunds.wait, at_ms + pause_ms))
     return replace(refunds, wait=wait_until(refunds.wait, at_ms + pause_ms))
 
@@ -115,6 +129,9 @@ def hinted(refunds: Refunds, refund_id: str, at_ms: int) -> Refunds:
                 return refunds
             waits = change(refunds, key, hint="waits")
             return replace(waits, wait=sooner(refunds.wait, at_ms + HINT_MS))
+        if part_by_id(refund, refund_id) is not None:
+            waits = put(refunds, key, change_part(refund, refund_id, hint="waits"))
+            return replace(waits, wait=sooner(refunds.wait, at_ms + HINT_MS))
     if not refund_id or refund_id in refunds.changed_ids:
         return refunds
     return replace(refunds, changed_ids=(*refunds.changed_ids, refund_id)[-CHANGED_MAX:])
@@ -122,7 +139,7 @@ def hinted(refunds: Refunds, refund_id: str, at_ms: int) -> Refunds:
 
 def rest_if_idle(refunds: Refunds) -> Refunds:
     """Return `refunds` without a timer when nothing is under way."""
-    if any(each.status in UNDER_WAY or each.hint for each in refunds.by_key.values()):
+    if any(each.status in UNDER_WAY or is_hinted(each) for each in refunds.by_key.values()):
         return refunds
     return replace(refunds, wait=rest(refunds.wait))
 

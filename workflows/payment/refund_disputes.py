@@ -15,6 +15,7 @@ from workflows.payment.dispute import Disputes, blocks_refunds, lost_minor
 from workflows.payment.dispute_decisions import inquiries
 from workflows.payment.refund import about_refund, is_unmade
 from workflows.payment.refund_answers import change
+from workflows.payment.refund_parts import failed_minor
 from workflows.payment.refund_state import Refunds
 from workflows.shared.message import Message
 
@@ -45,7 +46,11 @@ def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> 
         about: dict[str, Any] = {**about_refund(key, each, bill, payment_id), "refund_key": key}
         covered_minor = each.covered_minor - each.covered_emitted_minor
         if covered_minor:
-            about = {**about, "amount_minor": covered_minor, "left_minor": each.amount_minor}
+            about = {
+                **about,
+                "amount_minor": covered_minor,
+                "left_minor": each.amount_minor + failed_minor(each),
+            }
             found.append(facts.RefundCoveredByDispute(**about, dispute_id=_lost_id(disputes)))
         elif is_unmade(each) and (holders or asking) and not each.held_emitted:
             held = facts.PaymentRefundHeld(**about, dispute_id=(holders or asking)[0])
@@ -57,7 +62,8 @@ def _holding_parts(refunds: Refunds, disputes: Disputes, bill: Bill) -> list[str
     """Return the inquiries that hold refunds: none does when all of it goes back, by us alone."""
     going = [each for each in refunds.by_key.values() if each.status != "case" and not each.by_hand]
     refunded_minor = sum(part.amount_minor for each in going for part in each.parts)
-    is_whole = refunded_minor + sum(each.amount_minor for each in going) == bill.total_minor
+    due_minor = sum(each.amount_minor + each.back_minor for each in going)
+    is_whole = refunded_minor + due_minor == bill.total_minor
     return [] if is_whole else list(inquiries(disputes))
 
 

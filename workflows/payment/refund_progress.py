@@ -13,7 +13,18 @@ from workflows.payment import refund_disputes
 from workflows.payment.charge import Bill
 from workflows.payment.refund import ROUNDS, key_of, left_minor
 from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
-from workflows.payment.refund_state import Part, Refund, Refunds
+from workflows.payment.refund_parts import (
+    came_back,
+    due_again,
+    inquired,
+    next_case,
+    next_round,
+    noticed,
+    part_by_id,
+    part_of,
+    unposted_minor,
+)
+from workflows.payment.refund_state import Refund, Refunds
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 from workflows.shared.provider_metadata import REFUND_IDS
@@ -38,7 +49,15 @@ def request(refunds: Refunds, bill: Bill, key: str, amount_minor: int, at_ms: in
 
 
 def evolve(refunds: Refunds, message: Message, at_ms: int) -> Refunds:
-    """Return `refunds` after `message`, received or emitted."""
+    """Return `refunds` after `message`, received or emitted; what has come back is due again."""
+    after = _evolve(refunds, message, at_ms)
+    for key, refund in after.by_key.items():
+        if (again := due_again(refund, at_ms)) != refund:
+            after = put(after, key, again)
+    return after
+
+
+def _evolve(refunds: Refunds, message: Message, at_ms: int) -> Refunds:
     match message:
         case DeadlineReached():
             return _woken(refunds, message, at_ms)
@@ -66,7 +85,7 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
             asked = change(refunds, key, status="asked", **about)
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case provider.InquireRefund(refund_key=key):
-            asked = change(refunds, key, hint="asked", asks=refunds.by_key[key].asks + 1)
+            asked = put(refunds, key, _inquired(refunds.by_key[key], message.refund_id))
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case facts.RefundOverdue(refund_key=key):
             return change(refunds, key, overdue="told")
@@ -78,8 +97,8 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
             return change(refunds, key_of(message), pending_emitted=True)
         case facts.PaymentRefunded():
             return rest_if_idle(_posted(refunds, key_of(message), at_ms))
-        case facts.PaymentRefundFailed():
-            return rest_if_idle(_again(refunds, key_of(message), at_ms))
+        case facts.PaymentRefundFailed(refund_id=refund_id):
+            return rest_if_idle(_again(refunds, key_of(message), refund_id, at_ms))
         case _:
             return refund_disputes.evolve(refunds, message)
 
@@ -89,9 +108,9 @@ def _posted(refunds: Refunds, key: str, at_ms: int) -> Refunds:
     paid = refunds.by_key[key]
     if not paid.short_minor:
         return change(refunds, key, status="told", is_posted=True)
-    part = Part(refund_id=paid.refund_id, amount_minor=paid.amount_minor, round=paid.round)
-    rest = replace(paid, amount_minor=paid.short_minor, parts=(*paid.parts, part))
-    return put(refunds, key, _new_case(rest, at_ms))
+    rest = replace(paid, amount_minor=paid.short_minor, parts=(*paid.parts, part_of(paid)))
+    begun = next_round(rest, at_ms) if paid.rest_is_due else next_case(rest, at_ms)
+    return put(refunds, key, begun)
 
 
 def cases(refunds: Refunds) -> dict[str, int]:
@@ -100,61 +119,55 @@ def cases(refunds: Refunds) -> dict[str, int]:
 
 
 def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> Refunds:
-    key = decided.refund_key
+    key, case = decided.refund_key, refunds.by_key[decided.refund_key]
+    paid_minor, is_retry = unposted_minor(case), decided.decision == "retry"
+    if paid_minor and (is_retry or decided.reference == case.refund_id):
+        rest = {"short_minor": case.amount_minor - paid_minor, "rest_is_due": is_retry}
+        return change(refunds, key, status="given", amount_minor=paid_minor, **rest)
     if decided.decision == "settled":
         reference = decided.reference or f"by hand {key}"
         at_provider = reference.startswith(REFUND_IDS)
         others = found_by(refunds, key, reference)
         if at_provider and others:
             reason = f"{reference} is the refund of {others[0]} already"
-            return put(refunds, key, replace(_new_case(refunds.by_key[key], at_ms), reason=reason))
+            return put(refunds, key, replace(next_case(case, at_ms), reason=reason))
         # One transfer may pay several refunds: each is an entry of its own in the books.
         number = f"{NUMBERED}{len(others) + 1}" if others else ""
         paid = {"by_hand": not at_provider, "at_provider": at_provider}
         return change(
             refunds, key, status="given", hint="", refund_id=f"{reference}{number}", **paid
         )
-    return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
+    return put(refunds, key, next_round(case, at_ms))
 
 
 def found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
-    """Return the keys of other refunds of this payment that are found by `reference`."""
-    return [
-        name
-        for name, each in refunds.by_key.items()
-        if (name != key and each.refund_id.partition(NUMBERED)[0] == reference)
-        or any(part.refund_id == reference for part in each.parts)
-    ]
+    """Return the key of each other refund of this payment that is found by `reference`."""
+    found: list[str] = []
+    for name, each in refunds.by_key.items():
+        paid = [each] if name != key else []
+        ids = [one.refund_id.partition(NUMBERED)[0] for one in (*paid, *each.parts)]
+        found += [name] * ids.count(reference)
+    return found
 
 
-def _fresh(refund: Refund, at_ms: int) -> Refund:
-    """Return the refund of the next round."""
-    return Refund(
-        amount_minor=refund.amount_minor,
-        requested_at_ms=at_ms,
-        asked_at_ms=refund.asked_at_ms,
-        reason=refund.reason,
-        round=refund.round + 1,
-        overdue=refund.overdue,
-        covered_minor=refund.covered_minor,
-        covered_emitted_minor=refund.covered_emitted_minor,
-        parts=refund.parts,
-    )
+def _inquired(refund: Refund, refund_id: str) -> Refund:
+    part = part_by_id(refund, refund_id)
+    if part is not None and refund_id != refund.refund_id:
+        return inquired(refund, part)
+    return replace(refund, hint="asked", asks=refund.asks + 1)
 
 
-def _new_case(refund: Refund, at_ms: int) -> Refund:
-    """Return a case of the next round: an operator has decided about this one already."""
-    return replace(_fresh(refund, at_ms), status="case")
-
-
-def _again(refunds: Refunds, key: str, at_ms: int) -> Refunds:
+def _again(refunds: Refunds, key: str, refund_id: str, at_ms: int) -> Refunds:
     """Return `refunds` with a round more of a refund that has failed, or a case of it."""
     failed = refunds.by_key[key]
+    part = part_by_id(failed, refund_id)
+    if part is not None and part.is_failed:
+        return put(refunds, key, came_back(failed, part))
     if failed.case_emitted:
-        return put(refunds, key, _new_case(failed, at_ms))
+        return put(refunds, key, next_case(failed, at_ms))
     if failed.round + 1 >= ROUNDS:
         return change(refunds, key, status="case", hint="")
-    return put(refunds, key, _fresh(failed, at_ms))
+    return put(refunds, key, next_round(failed, at_ms))
 
 
 def _woken(refunds: Refunds, received: DeadlineReached, at_ms: int) -> Refunds:
@@ -168,6 +181,7 @@ def _woken(refunds: Refunds, received: DeadlineReached, at_ms: int) -> Refunds:
                 again = change(again, key, hint="noticed", overdue=overdue)
             elif refund.hint:
                 again = change(again, key, hint="noticed")
+            again = put(again, key, noticed(again.by_key[key]))
     return replace(again, wait=wake(refunds.wait, received))
 
 

@@ -9,9 +9,15 @@ import msgspec
 
 from workflows.shared.retry import Wait
 
+Hint = Literal["", "waits", "noticed", "asked"]
+"""Whether the provider is to be asked what has become of a refund, or was."""
 Status = Literal[
     "owed", "asked", "pending", "given", "told", "failed", "case", "covered", "settled"
 ]
+
+
+ROUNDS = 2
+"""Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +26,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     refund_id: str
     amount_minor: int
     round: int
+    by_hand: bool = False
+    at_provider: bool = False
+    asks: int = 0
+    hint: Hint = ""
+    is_failed: bool = False
+    """The provider says so, and PaymentRefundFailed is to be emitted, which ends the part."""
+    reason: str = ""
+    """Why it has failed."""
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +62,16 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """An operator has found it at the provider, where somebody made it without a key of ours."""
     asks: int = 0
     """How often the provider was asked in this round."""
-    hint: Literal["", "waits", "noticed", "asked"] = ""
-    """The provider is to be asked what has become of it, or was."""
+    hint: Hint = ""
     overdue: Literal["", "noticed", "told"] = ""
     parts: tuple[Part, ...] = ()
     """What is refunded already; `amount_minor` is what is left."""
+    back_minor: int = 0
+    """What of its parts has failed: it is due again once this round is over."""
+    back_is_case: bool = False
+    """Whether some of that was asked for often enough, so that an operator decides."""
+    rest_is_due: bool = False
+    """Whether an operator has decided already that what it lacks is asked for again."""
     short_minor: int = 0
     """What the refund of this round lacks: once that is emitted, it is a case of the next one."""
     held_emitted: bool = False
@@ -67,6 +86,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 def paid_minor(refund: Refund) -> int:
     """Return what the provider or a bank has refunded of it before this round."""
     return refund.covered_minor + sum(each.amount_minor for each in refund.parts)
+
+
+def is_hinted(refund: Refund) -> bool:
+    """Return whether the provider is to be asked about it, or one of its parts, or was."""
+    return bool(refund.hint) or any(part.hint for part in refund.parts)
 
 
 class Refunds(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,11 +44,13 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
 def _refund_lines(key: str, refund: Refund, bill: Bill, at_ms: int) -> Iterator[Line]:
     """Yield what was refunded under one key, and what is to be."""
     for part in refund.parts:
+        if part.by_hand or part.is_failed:
+            continue
         yield Line(
             book="payments",
             order_id=bill.transaction_id,
             kind="refund",
-            key=name_of_round(key, part.round),
+            key=part.refund_id if part.at_provider else name_of_round(key, part.round),
             reference=part.refund_id,
             amount_minor=part.amount_minor,
             currency=bill.currency,

@@ -57,7 +57,8 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
     failed_round = waiting[refund_key]
     found_minor = 0
     if asked.decision == "settled" and is_providers(asked.reference):
-        found_minor = await confirmed_minor(request, asked.reference, cases.due(state, refund_key))
+        due = cases.due(state, refund_key, asked.reference)
+        found_minor = await confirmed_minor(request, asked.reference, due)
     decision = RefundDecision(
         transaction_id=order_id,
         refund_key=refund_key,

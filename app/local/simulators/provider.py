@@ -29,7 +29,7 @@ from app.local.simulators.provider_cards import FAILS, PENDS, card_of
 from app.local.simulators.provider_effects import Effects
 from app.local.simulators.provider_params import Call
 from app.local.simulators.provider_reads import Reads
-from app.local.simulators.provider_records import CaptureTrouble, Course, Intent
+from app.local.simulators.provider_records import PLAIN, CaptureTrouble, Course, Intent
 from app.local.simulators.provider_shapes import Answer, StripeError, invalid, response
 from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.refund_effects import RefundEffects
@@ -214,9 +214,9 @@ def _course(faults: ProviderFaults, key: str, params: Mapping[str, str]) -> Cour
     if "metadata[round]" in params:
         # What is asked for again is paid, so that a case has an end.
         return Course(after_ms=after_ms)
-    if strikes(faults, "refund_fail", key):
-        return replace(FAILS, after_ms=after_ms)
-    return Course(after_ms=after_ms, short_minor=int(strikes(faults, "refund_short", key)))
+    course = FAILS if strikes(faults, "refund_fail", key) else PLAIN
+    short_minor = int(strikes(faults, "refund_short", key))
+    return replace(course, after_ms=after_ms, short_minor=short_minor)
 
 
 def _server_error() -> StripeError:

@@ -16,6 +16,8 @@ PAID, HELD = "10.00 GBP paid", "10.00 GBP is held"
 FREED = "We no longer hold 10.00 GBP"
 BACK, REFUSED = "10.00 GBP is on its way back", "Your bank has refused 10.00 GBP"
 PART = "9.99 GBP is on its way back. Of your refund 0.01 GBP are left"
+LOST = "Your bank has refused 9.99 GBP"
+PART_FAILS = {"refund_short": 1.0, "refund_fail": 1.0, "refund_seconds": 300.0}
 ASKED = "you asked us to"
 
 
@@ -142,5 +144,13 @@ REFUNDS = (
            is_cancelled=True, decision="retry", faults={"refund_short": 1.0}),
     course("yen, refunded", "visa", "completed", "1,000 JPY is on its way back", currency="JPY",
            is_returned=True, kept_minor=0),
+    course("a part that was refunded fails once the rest is there", "visa", "completed", LOST,
+           is_returned=True, decision="retry", faults=PART_FAILS, kept_minor=0),
+    course("a part fails after the rest was paid by hand", "visa", "completed", LOST,
+           is_returned=True, decision="settled", faults=PART_FAILS, kept_minor=0),
+    course("a part fails while the rest waits", "visa", "completed", LOST, is_returned=True,
+           decision="retry", faults={**PART_FAILS, "refund_seconds": 0.0}, kept_minor=0),
+    course("a part of a cancelled order's refund fails", "visa", "cancelled", LOST,
+           is_cancelled=True, decision="retry", faults=PART_FAILS),
 )  # fmt: skip
 COURSES = (*DECLINES, *ACTIONS, *CAPTURES, *REFUNDS)
