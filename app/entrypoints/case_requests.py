@@ -63,16 +63,35 @@ class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class WaitingDispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute that waits for an operator."""
+
+    round: int
+    """How often the provider was asked about it."""
+    stage: str
+    """What a decision about it is for."""
+
+
+class DisputeDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator decides about a dispute."""
+
+    transaction_id: str
+    dispute_id: str
+    decided: WaitingDispute
+    """As the operator has seen it."""
+    decision: str
+    text: str
+    decided_by: str
+
+
 class DisputeCases(msgspec.Struct, frozen=True, kw_only=True):
     """Disputed payments that wait for the answer of an operator."""
 
     table: str
     """Whose rows hold the disputes."""
-    waiting: Callable[[RowState], Mapping[str, int]]
-    """Return the number of each question, by the id of the dispute, of the state of such a row."""
-    holding: Callable[[RowState], Mapping[str, int]]
+    waiting: Callable[[RowState], Mapping[str, WaitingDispute]]
+    """Return each that waits for an answer, by its id, of the state of such a row."""
+    holding: Callable[[RowState], Mapping[str, WaitingDispute]]
     """The same of those that hold refunds, which an operator may let go all the same."""
-    decide: Callable[[str, str, int, str, str, str], Emission]
-    """Of a transaction id, a dispute, the number of its question, a decision, a text, and who
-    decides."""
+    decide: Callable[[DisputeDecision], Emission]
     outcome: Outcome

@@ -2,47 +2,56 @@
 
 from collections.abc import Mapping
 
-from app.entrypoints.case_requests import DisputeCases
+from app.entrypoints.case_requests import DisputeCases, DisputeDecision, WaitingDispute
 from app.entrypoints.emission import Emission
 from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
 from workflows.payment import case_decisions, dispute_decisions
+from workflows.payment.dispute import Dispute
 from workflows.payment.dispute_messages import DisputeDecided
+from workflows.payment.dispute_stages import kind_in
 from workflows.payment.process import Payment
 
 
-def decided(  # noqa: PLR0913  a dispute, and what is decided
-    transaction_id: str, dispute_id: str, asks: int, decision: str, text: str, decided_by: str
-) -> Emission:
-    """Return the decision as a message: once for each operator, of each state in which it waits."""
+def decided(asked: DisputeDecision) -> Emission:
+    """Return the decision as a message: once for each operator, of each stage of the dispute."""
+    stage = asked.decided.stage
+    if asked.decision == "refund":
+        # An inquiry is answered beside that: once parts are let go, they stay so.
+        stage = kind_in(stage)
     message = converted(
         DisputeDecided,
-        order_id=transaction_id,
-        dispute_id=dispute_id,
-        decision=decision,
-        evidence_text=text,
-        round=asks,
-        decided_by=decided_by,
+        order_id=asked.transaction_id,
+        dispute_id=asked.dispute_id,
+        decision=asked.decision,
+        evidence_text=asked.text,
+        round=asked.decided.round,
+        decided_by=asked.decided_by,
+        stage=stage,
     )
-    # An inquiry is answered as well, in the same state: once it is let go, it stays so.
-    which = decision if decision == "refund" else asks
+    which = stage, asked.decision, asked.text, asked.decided_by
     return Emission(
         message=message,
-        event_id=derive_id(
-            transaction_id, "dispute", dispute_id, which, decision, text, decided_by
-        ),
-        transaction_id=transaction_id,
+        event_id=derive_id(asked.transaction_id, "dispute", asked.dispute_id, *which),
+        transaction_id=asked.transaction_id,
     )
 
 
-def waiting(state: Payment) -> Mapping[str, int]:
-    """Return how often the provider was asked about each dispute that waits, by its id."""
-    return {key: each.asks for key, each in dispute_decisions.waiting(state.disputes).items()}
+def waiting(state: Payment) -> Mapping[str, WaitingDispute]:
+    """Return the disputes that wait for an answer, by id."""
+    return _waiting_among(dispute_decisions.waiting(state.disputes))
 
 
-def holding(state: Payment) -> Mapping[str, int]:
+def holding(state: Payment) -> Mapping[str, WaitingDispute]:
     """Return the same of each inquiry that holds refunds of parts."""
-    return {key: each.asks for key, each in dispute_decisions.inquiries(state.disputes).items()}
+    return _waiting_among(dispute_decisions.inquiries(state.disputes))
+
+
+def _waiting_among(disputes: Mapping[str, Dispute]) -> Mapping[str, WaitingDispute]:
+    return {
+        key: WaitingDispute(round=each.asks, stage=dispute_decisions.stage(each))
+        for key, each in disputes.items()
+    }
 
 
 DISPUTE_CASES = DisputeCases(

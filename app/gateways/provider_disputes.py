@@ -12,6 +12,7 @@ import stripe
 from app.config import Config
 from app.gateways.provider_account import Account, Unclear, asked, fields_of, read, reason_of
 from app.wire.clock import now_ms
+from workflows.payment.dispute_stages import kind_of
 from workflows.payment.provider_dispute_messages import (
     CloseDispute,
     DisputeCommand,
@@ -20,6 +21,7 @@ from workflows.payment.provider_dispute_messages import (
     DisputeUnknown,
     InquireDispute,
     Status,
+    SubmitDisputeEvidence,
 )
 from workflows.payment.topics import ProviderAnswer
 from workflows.shared.limits import TEXT_CHARS_MAX
@@ -46,13 +48,19 @@ async def dispute(account: Account, command: DisputeCommand) -> ProviderAnswer:
         known = await _retrieved(account, command)
         if known is None:
             return _refused(command, "the provider has no such dispute of ours", is_absent=True)
-        if not isinstance(command, InquireDispute) and known.status in NEEDS_RESPONSE:
+        if not isinstance(command, InquireDispute) and _waits_for(command, known):
             known = await _answered(account, command, known)
         return _report(command, known)
     except Unclear as trouble:
         return _unknown(command, trouble)
     except stripe.StripeError as refused:
         return _refused(command, reason_of(refused))
+
+
+def _waits_for(command: SubmitDisputeEvidence | CloseDispute, known: stripe.Dispute) -> bool:
+    """Return whether a dispute waits for this answer: that to an inquiry is for no chargeback."""
+    is_meant = command.stage in ("", kind_of(cast("Status", known.status)))
+    return known.status in NEEDS_RESPONSE and is_meant
 
 
 async def metadata_of_intent(config: Config, payment_id: str) -> dict[str, str]:

@@ -45,6 +45,8 @@ class DisputeAnsweredByOperator(
     event_id: Name
     dispute_id: Name
     decision: Literal["submit", "accept", "refund"]
+    stage: NameIfAny = ""
+    """What was decided about, such as `inquiry`; empty: of a version that did not say it."""
 
 
 class GoodwillGrantedByOperator(
@@ -70,10 +72,5 @@ class SettlementRequestedByOperator(
     why: Text
 
 
-MoneyAction = (
-    RefundCaseDecidedByOperator
-    | CaptureCaseDecidedByOperator
-    | DisputeAnsweredByOperator
-    | GoodwillGrantedByOperator
-    | SettlementRequestedByOperator
-)
+CaseAction = RefundCaseDecidedByOperator | CaptureCaseDecidedByOperator | DisputeAnsweredByOperator
+MoneyAction = CaseAction | GoodwillGrantedByOperator | SettlementRequestedByOperator

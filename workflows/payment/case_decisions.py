@@ -57,15 +57,22 @@ def objection(state: Payment, decided: Decided) -> str:
     """Return why `decided` does not count, or nothing."""
     if _waits(state, decided):
         return _objection_to_reference(state, decided)
+    since = _since(state, decided)
     taken = state.decisions.by_case.get(case_of(decided))
-    if taken is None or decided.round not in (None, taken.round):
-        return "it does not wait for a decision any more"
+    if taken is None or not _is_of_one_round(taken, decided):
+        return since or "it does not wait for a decision any more"
     by = taken.decided_by or "another operator"
     reason = f"{by} has decided {taken.decision!r} already"
     if isinstance(decided, RefundCaseDecided) and decided.decision == "settled":
         # Without its reference, which may name somebody: this text is shown to everybody.
         reason += ": where money has gone another way as well, the customer may have it twice"
-    return reason
+    return f"{reason}; {since}" if since else reason
+
+
+def _since(state: Payment, decided: Decided) -> str:
+    if isinstance(decided, DisputeDecided):
+        return dispute_decisions.meanwhile(state.disputes, decided)
+    return ""
 
 
 def capture_round(state: Payment) -> int | None:
@@ -102,7 +109,19 @@ def _objection_to_reference(state: Payment, decided: Decided) -> str:
 
 
 def _is_taken(state: Payment, decided: Decided) -> bool:
-    return state.decisions.by_case.get(case_of(decided)) == _taken(decided)
+    taken, asked = state.decisions.by_case.get(case_of(decided)), _taken(decided)
+    if taken is not None and asked.stage:
+        # How often the provider was asked meanwhile makes no other decision of it.
+        asked = replace(asked, round=taken.round)
+    return taken == asked
+
+
+def _is_of_one_round(taken: TakenDecision, decided: Decided) -> bool:
+    """Return whether a decision is about what another one, which counts, was about."""
+    stage = getattr(decided, "stage", "")
+    if stage and taken.stage:
+        return stage == taken.stage
+    return decided.round in (None, taken.round)
 
 
 def _taken(decided: Decided) -> TakenDecision:
@@ -112,6 +131,7 @@ def _taken(decided: Decided) -> TakenDecision:
         reference=getattr(decided, "reference", ""),
         evidence_text=getattr(decided, "evidence_text", ""),
         decided_by=decided.decided_by,
+        stage=getattr(decided, "stage", ""),
     )
 
 

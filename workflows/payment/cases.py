@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from workflows.payment import case_decisions, dispute_decisions, refund_disputes, refund_progress
 from workflows.payment.dispute import INQUIRY
+from workflows.payment.dispute_stages import title_of
 from workflows.payment.process import Payment
 from workflows.shared.cases import CaseView, Decision, OpenCase
 
@@ -115,12 +116,13 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
     holding = dispute_decisions.inquiries(state.disputes)
     holding = holding if refund_disputes.are_held(state.refunds) else {}
     for dispute_id, known in (holding | answerable).items():
-        is_inquiry = known.status in INQUIRY
+        is_inquiry, stage = known.status in INQUIRY, dispute_decisions.stage(known)
         yield OpenCase(
             kind="dispute",
             key=dispute_id,
             amount_minor=known.amount_minor,
             currency=known.currency,
+            stage=title_of(stage),
             why=known.refusal or known.reason,
             since_ms=0,
             until_ms=known.due_by_ms,
@@ -130,7 +132,8 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
                 else "the dispute is lost: the customer keeps the money, and the fee is ours"
             ),
             path="dispute",
-            fields={"dispute_id": dispute_id},
+            # What its reader has seen: a dispute that has gone on since refuses.
+            fields={"dispute_id": dispute_id, "stage": stage},
             decisions=(
                 *(DISPUTE_DECISIONS if dispute_id in answerable else ()),
                 *((REFUND_NOW,) if dispute_id in holding else ()),

@@ -12,6 +12,7 @@ import msgspec
 from workflows.payment import dispute_messages as facts
 from workflows.payment import provider_dispute_messages as provider
 from workflows.payment.charge import Bill
+from workflows.payment.dispute_stages import kind_of
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 from workflows.shared.retry import Wait
@@ -57,6 +58,8 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator has decided and the provider has not done yet."""
     evidence_text: Personal[str] = ""
     """Of `submit`."""
+    answers: int = 0
+    """Decisions to answer it that have counted, since it is what it is: inquiry or chargeback."""
     refused: Literal["", "submit", "accept"] = ""
     """What of an operator the provider would not do, and why:"""
     refusal: str = ""
@@ -132,9 +135,10 @@ def _ask(dispute: Dispute, about: dict[str, Any]) -> Message:
     about = {**about, "attempt": dispute.asks}
     match dispute.decision:
         case "submit":
+            about = {**about, "stage": kind_of(dispute.status)}
             return provider.SubmitDisputeEvidence(**about, evidence_text=dispute.evidence_text)
         case "accept":
-            return provider.CloseDispute(**about)
+            return provider.CloseDispute(**about, stage=kind_of(dispute.status))
         case _:
             return provider.InquireDispute(**about)
 

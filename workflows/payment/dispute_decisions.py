@@ -9,6 +9,10 @@ from msgspec.structs import replace
 
 from workflows.payment import dispute_messages as facts
 from workflows.payment.dispute import CLOSED, INQUIRY, NEEDS_RESPONSE, Dispute, Disputes
+from workflows.payment.dispute_stages import BY_NOW, kind_in, kind_of, stage_of
+
+ESCALATED = "the answer was for the inquiry, which has become a chargeback"
+"""Why the answer to an inquiry is not given to the chargeback that has followed."""
 
 
 def holds_parts(dispute: Dispute) -> bool:
@@ -45,9 +49,36 @@ def waits_for(disputes: Disputes, message: facts.DisputeDecided) -> bool:
     known = disputes.by_id.get(message.dispute_id)
     if known is None:
         return False
+    if not _is_meant(known, message):
+        return False
     if message.decision == "refund":
         return holds_parts(known)
     return known.status in NEEDS_RESPONSE and not known.decision
+
+
+def _is_meant(known: Dispute, message: facts.DisputeDecided) -> bool:
+    if message.decision == "refund":
+        # How often the bank was answered beside that is of no matter.
+        return kind_in(message.stage) in ("", kind_of(known.status))
+    return message.stage in ("", stage(known))
+
+
+def stage(dispute: Dispute) -> str:
+    """Return what a decision about a dispute is for now."""
+    return stage_of(dispute.status, dispute.answers)
+
+
+def meanwhile(disputes: Disputes, message: facts.DisputeDecided) -> str:
+    """Return what has happened since the stage that a decision is for; empty: nothing is known."""
+    known = disputes.by_id.get(message.dispute_id)
+    if known is None or _is_meant(known, message):
+        return ""
+    meant, now = kind_in(message.stage), kind_of(known.status)
+    if meant != now:
+        return f"it was meant for the {meant}, and the dispute is {BY_NOW[now]} by now"
+    if known.refusal and not known.decision:
+        return f"the provider has not taken that answer ({known.refusal})"
+    return ""
 
 
 def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
@@ -58,4 +89,16 @@ def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
         return known
     again = tuple(each for each in known.emitted if each != "refused")
     asks = replace(known, emitted=again, refused="", refusal="", tries=0, ask="due")
+    asks = replace(asks, answers=known.answers + 1)
     return replace(asks, decision=message.decision, evidence_text=message.evidence_text)
+
+
+def carried_over(known: Dispute, after: Dispute) -> Dispute:
+    """Return `after`, a report, without what operators have decided about what it was before."""
+    if kind_of(known.status) != kind_of(after.status):
+        if known.decision and after.status in NEEDS_RESPONSE:
+            after = replace(after, refused=known.decision, refusal=ESCALATED)
+        return replace(after, decision="", evidence_text="", answers=0)
+    if after.status not in NEEDS_RESPONSE:
+        return replace(after, decision="", evidence_text="")
+    return after

@@ -165,6 +165,9 @@ class DisputeDecided(Message, tag="payflow.payment.dispute_decided.v1", frozen=T
     """Of `submit`."""
     round: int | None = None
     """How often the provider had been asked when it was decided; None: not known."""
+    stage: NameIfAny = ""
+    """What was decided about, such as `inquiry`, `chargeback`, or `chargeback-2` after an answer
+    that the provider has not taken. Empty, of a version before: whatever waits when it comes."""
     decided_by: NameIfAny = ""
 
 

@@ -17,7 +17,7 @@ from workflows.payment.dispute import (
     Emitted,
     is_over,
 )
-from workflows.payment.dispute_decisions import decided
+from workflows.payment.dispute_decisions import carried_over, decided
 from workflows.payment.provider_messages import ProviderNotified, RefundRefused
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -125,8 +125,7 @@ def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> D
             due_by_ms=answer.due_by_ms,
             is_refundable=answer.is_charge_refundable,
         )
-    if after.status not in NEEDS_RESPONSE:
-        after = replace(after, decision="", evidence_text="")
+    after = carried_over(known, after)
     if not _is_latest(known, answer.attempt):
         return after
     if after.decision:

@@ -22,6 +22,9 @@ Status = Literal[
     "lost",
 ]
 """The provider's own words; a `warning_` is an inquiry, which moves no money."""
+AnsweredStage = Literal["", "inquiry", "chargeback"]
+"""What is answered: a dispute that is something else by now is only reported. Empty: of a version
+that did not say it, and answered whatever it is."""
 
 
 class InquireDispute(Message, tag="payflow.provider.inquire_dispute.v1", frozen=True, kw_only=True):
@@ -45,6 +48,7 @@ class SubmitDisputeEvidence(
     evidence_text: Personal[Evidence]
     attempt: int
     asked_at_ms: Milliseconds = 0
+    stage: AnsweredStage = ""
 
 
 class CloseDispute(Message, tag="payflow.provider.close_dispute.v1", frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class CloseDispute(Message, tag="payflow.provider.close_dispute.v1", frozen=True
     dispute_id: Name
     attempt: int
     asked_at_ms: Milliseconds = 0
+    stage: AnsweredStage = ""
 
 
 class DisputeReported(

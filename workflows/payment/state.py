@@ -17,6 +17,8 @@ class TakenDecision(msgspec.Struct, frozen=True, kw_only=True):
     reference: NamesPeople[str] = ""
     evidence_text: Personal[str] = ""
     decided_by: str = ""
+    stage: str = ""
+    """Of a dispute: what it was decided about; empty: not known."""
 
 
 class RefusedDecision(TakenDecision, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
     """Which one, where a transaction may have several of a kind."""
     amount_minor: int
     currency: str
+    stage: str = ""
+    """How far it has come, where a decision is for that alone, in text for people."""
     why: str
     since_ms: int
     """When it began; 0: not known."""

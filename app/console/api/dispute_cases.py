@@ -1,10 +1,12 @@
 """The answer of an operator to a payment that its customer disputes with the bank."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
+from msgspec.structs import replace
 
 from app.console.api import case_outcomes
 from app.console.api.access import operator_of
@@ -15,11 +17,13 @@ from app.console.api.operator_actions import (
     operator_messages,
 )
 from app.console.api.problems import JsonResponse, Problem, read_body
+from app.entrypoints.case_requests import DisputeDecision, WaitingDispute
 from app.host.parameters import path_name
 from workflows.audit.case_decisions import DisputeAnsweredByOperator
 from workflows.shared.limits import Evidence
 
 DisputeId = Annotated[str, Meta(max_length=128)]
+Stage = Annotated[str, Meta(pattern=r"^((inquiry|chargeback)(-[1-9][0-9]{0,3})?)?$(?!\n)")]
 
 
 class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +36,9 @@ class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     text: Evidence = ""
     dispute_id: DisputeId = ""
     """Empty: the one that waits."""
+    stage: Stage = ""
+    """What you have seen of it, as `fields.stage` of the case says: when it has gone on since, the
+    answer is 409. Empty: whatever it is now."""
     reason: Why
 
 
@@ -46,24 +53,49 @@ async def answer(request: web.Request) -> JsonResponse[Under]:
     absent = f"{order_id!r} has no payment"
     cases, state = await cases_and_state(request, order_id, operators.dispute_cases, absent)
     waiting = (cases.holding if asked.decision == "refund" else cases.waiting)(state)
-    dispute_id = asked.dispute_id or next(iter(waiting), "")
-    if dispute_id not in waiting or (not asked.dispute_id and len(waiting) > 1):
-        there = ", ".join(waiting)
-        detail = (
-            f"there wait {there}: say which" if waiting else f"no dispute of {order_id!r} waits"
-        )
-        raise Problem(409, "Conflict", detail, field="dispute_id")
-    who, text = operator_of(request).name, asked.text.strip()
-    emission = cases.decide(order_id, dispute_id, waiting[dispute_id], asked.decision, text, who)
+    decision = _decision(order_id, asked, waiting, operator_of(request).name)
+    emission = cases.decide(decision)
+    if asked.stage and (objection := cases.outcome(state, emission.message)):
+        raise Problem(409, "Conflict", objection, field="stage")
+    if decision.dispute_id not in waiting:
+        raise _absent(order_id, waiting)
     action = DisputeAnsweredByOperator(
         about=order_id,
-        who=who,
+        who=decision.decided_by,
         why=asked.reason,
         event_id=emission.event_id,
-        dispute_id=dispute_id,
+        dispute_id=decision.dispute_id,
         decision=asked.decision,
+        stage=decision.decided.stage,
     )
-    mark = f"dispute/{dispute_id}"
+    mark = f"dispute/{decision.dispute_id}"
     return await case_outcomes.answer(
         request, order_id, cases, action, emission, mark, "dispute_id"
     )
+
+
+def _decision(
+    order_id: str, asked: DisputeAnswerAsked, waiting: Mapping[str, WaitingDispute], who: str
+) -> DisputeDecision:
+    """Return what is decided: about the stage that `who` has seen, or else about that of now.
+
+    Raises Problem where it is not clear of which dispute.
+    """
+    dispute_id = asked.dispute_id or next(iter(waiting), "")
+    if not dispute_id or (not asked.dispute_id and len(waiting) > 1):
+        raise _absent(order_id, waiting)
+    current = waiting.get(dispute_id, WaitingDispute(round=0, stage=""))
+    return DisputeDecision(
+        transaction_id=order_id,
+        dispute_id=dispute_id,
+        decided=replace(current, stage=asked.stage or current.stage),
+        decision=asked.decision,
+        text=asked.text.strip(),
+        decided_by=who,
+    )
+
+
+def _absent(order_id: str, waiting: Collection[str]) -> Problem:
+    there = ", ".join(waiting)
+    detail = f"there wait {there}: say which" if there else f"no dispute of {order_id!r} waits"
+    return Problem(409, "Conflict", detail, field="dispute_id")

@@ -97,8 +97,10 @@ class Bank:
                 is_absent=True,
                 reason="there is none",
             )
-        if dispute.status in NEEDS_RESPONSE and not isinstance(asked, d.InquireDispute):
-            is_inquiry = dispute.status == "warning_needs_response"
+        is_inquiry = dispute.status == "warning_needs_response"
+        is_meant = getattr(asked, "stage", "") in ("", "inquiry" if is_inquiry else "chargeback")
+        is_answer = is_meant and not isinstance(asked, d.InquireDispute)
+        if dispute.status in NEEDS_RESPONSE and is_answer:
             if isinstance(asked, d.CloseDispute):
                 dispute.status = "warning_closed" if is_inquiry else "lost"
             else:

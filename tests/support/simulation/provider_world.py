@@ -265,6 +265,8 @@ class RealProvider:
                 dispute_id=message.dispute_id,
                 decision="accept" if evidence == "accept" else "submit",
                 evidence_text="" if evidence == "accept" else evidence,
+                round=0,
+                stage="inquiry" if getattr(message, "is_inquiry", False) else "chargeback",
             )
             self._world.say(decided, name, message.transaction_id, {})
 

@@ -442,6 +442,8 @@ class World:
                 dispute_id=opened.dispute_id,
                 decision=decision,
                 evidence_text="it was delivered" if decision == "submit" else "",
+                round=0,
+                stage="inquiry" if getattr(opened, "is_inquiry", False) else "chargeback",
             )
             self.say(decided, derive_id("decided", event_id), opened.transaction_id, {})
 
