@@ -130,9 +130,17 @@ def is_authentic_dead_letter(record: Record, config: Config) -> bool:
     )
 
 
+def keyed_digest(secret: str, said: bytes) -> str:
+    """Return what stands for `said` where others may see it, in hexadecimal.
+
+    Without `secret` nobody computes it, nor checks a guess of what was said.
+    """
+    return hmac.digest(secret.encode(), said, "sha256").hex()
+
+
 def rows_token(path: str, secret: str) -> str:
     """Return the token with which one process of Payflow reads rows of another at `path`."""
-    return hmac.digest(secret.encode(), f"rows:{path}".encode(), "sha256").hex()
+    return keyed_digest(secret, f"rows:{path}".encode())
 
 
 def read_headers(config: Config, path: str) -> dict[str, str]:
@@ -173,7 +181,7 @@ def _digest(record: Outgoing | Record, prefixes: tuple[str, ...], own: str, secr
     parts += [b"+" + part if part is not None else b"-" for part in (record.key, record.value)]
     # The lengths come first, so no byte can move from one part to the next.
     said = b"".join([repr([*map(len, parts)]).encode(), *parts])
-    return hmac.digest(secret.encode(), said, "sha256").hex()
+    return keyed_digest(secret, said)
 
 
 def _with(emitted: Outgoing, name: str, value: str) -> Outgoing:

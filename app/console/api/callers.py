@@ -1,7 +1,5 @@
 """Who asks: a client by its key, an operator by session or token, or a reader without either."""
 
-import hmac
-
 import msgspec
 import structlog
 from aiohttp import web
@@ -17,7 +15,7 @@ from app.host.routes import Route
 from app.wire.clock import now_ms
 from app.wire.envelope import derive_id
 from app.wire.known_secrets import known_secrets
-from app.wire.signing import ROWS_PASS, is_of_payflow
+from app.wire.signing import ROWS_PASS, is_of_payflow, keyed_digest
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +107,7 @@ def operator_caller(operator: Operator, config: Config) -> Caller:
     Names of operators are not secret; without the signing key nobody computes such an id.
     """
     name = f"operator:{operator.name}"
-    secret = hmac.digest(config.signing_key.encode(), name.encode(), "sha256").hex()
+    secret = keyed_digest(config.signing_key, name.encode())
     return Caller(name=name, scopes=operator_scopes(), id_secret=secret)
 
 

@@ -9,13 +9,17 @@ import asyncio
 from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from app.console.api.audited_actions import carry_out, refused, unconfirmed
+from app.console.api.context import CONTEXT
 from app.console.api.operator_actions import Cases, Under, accepted_response, cases_and_state
 from app.console.api.problems import JsonResponse, Problem
 from app.entrypoints.emission import Emission
+from app.wire.envelope import derive_id
+from app.wire.signing import keyed_digest
+from workflows.audit.case_decisions import CaseAction
 from workflows.shared.errors import PayflowError
-from workflows.shared.message import Message
 
 STEP_SECONDS = 0.1
 
@@ -38,7 +42,7 @@ async def answer(  # noqa: PLR0913  a request, whose case, and what is decided
     request: web.Request,
     order_id: str,
     cases: Cases,
-    action: Message,
+    action: CaseAction,
     emission: Emission,
     mark: str,
     field: str,
@@ -48,6 +52,8 @@ async def answer(  # noqa: PLR0913  a request, whose case, and what is decided
     `decided`: it counts. `asked`: the agent has not said so yet, and the audit that nobody knows.
     Raises Problem 409, which names `field`, for one that does not count, and 503.
     """
+    emission = _with_keyed_id(emission, request.app[CONTEXT].config.signing_key)
+    action = replace(action, event_id=emission.event_id)
     action_id = await carry_out(request, action, emission, mark)
     patience = request.app[PATIENCE]
     try:
@@ -59,6 +65,16 @@ async def answer(  # noqa: PLR0913  a request, whose case, and what is decided
         await refused(request, action, action_id, objection)
         raise Problem(409, "Conflict", objection, field=field)
     return accepted_response(order_id, "decided")
+
+
+def _with_keyed_id(emission: Emission, secret: str) -> Emission:
+    """Return `emission` under an id that says nothing of what was decided.
+
+    Its own id follows from the reference or the evidence. Those are masked, and ids are not:
+    whoever guesses one of them would see that he is right.
+    """
+    digest = keyed_digest(secret, f"decision:{emission.event_id}".encode())
+    return replace(emission, event_id=derive_id("decision", digest))
 
 
 async def _outcome(

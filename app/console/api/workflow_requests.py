@@ -4,7 +4,6 @@ Requests and their messages are declared in `app/entrypoints/`.
 """
 
 import hashlib
-import hmac
 
 import msgspec
 from aiohttp import web
@@ -20,6 +19,7 @@ from app.host.parameters import idempotency_key, path_name, text_of, whole
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from app.wire.personal import masked, masked_entry
+from app.wire.signing import keyed_digest
 from tables import declared
 from workflows.shared.journal import causal_order
 from workflows.shared.reaction import WORKFLOW
@@ -200,7 +200,7 @@ def _fingerprint(body: bytes, secret: str) -> str:
 
     The caller's secret is needed: else whoever guesses who the customer is could check it.
     """
-    return hmac.digest(secret.encode(), body, "sha256").hex()[:FINGERPRINT_DIGITS]
+    return keyed_digest(secret, body)[:FINGERPRINT_DIGITS]
 
 
 def _fingerprint_before(body: bytes) -> str:

@@ -1,7 +1,6 @@
 """One dead letter, and the record that redrives it. Pure."""
 
 import hashlib
-import hmac
 from collections.abc import Mapping
 
 import msgspec
@@ -12,6 +11,7 @@ from app.wire import records
 from app.wire.envelope import derive_id
 from app.wire.personal import masked_detail, masked_text
 from app.wire.records import Outgoing, Record, header
+from app.wire.signing import keyed_digest
 from app.wire.topics import redrive_topic, topic_name
 
 HISTORY_MAX = 20
@@ -127,7 +127,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 def redrive_id(dead_letter: DeadLetter, body: bytes | None = None, secret: str = "") -> str:
     """Return the id of a redrive of `dead_letter`, with other bytes when `body` is given."""
-    changed = [] if body is None else [_keyed(body, secret)]
+    changed = [] if body is None else [keyed_digest(secret, body)]
     return derive_id("redrive", dead_letter.place, *changed)
 
 
@@ -148,7 +148,7 @@ def edited(
     """
     before = header(dead_letter.record, "ce_id")
     event = before or header(dead_letter.record, "x-dead-origin")
-    new = {"ce_id": derive_id("edited", event, _keyed(body, secret)), **changes}
+    new = {"ce_id": derive_id("edited", event, keyed_digest(secret, body)), **changes}
     said = {**new, "x-edited-from": before or "none"}
     return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body, secret))
 
@@ -156,12 +156,8 @@ def edited(
 def edit_id(dead_letter: DeadLetter, edit: Edit, secret: str) -> str:
     """Return the id of an edit: another one for other bytes or headers."""
     parts = [edit.body, *(repr(each).encode() for each in sorted(edit.headers.items()))]
-    digests = [_keyed(part, secret) for part in parts]
+    digests = [keyed_digest(secret, part) for part in parts]
     return derive_id("edit", dead_letter.place, *digests)
-
-
-def _keyed(part: bytes, secret: str) -> str:
-    return hmac.digest(secret.encode(), part, "sha256").hex()
 
 
 def sha256(body: bytes) -> str:
