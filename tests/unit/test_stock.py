@@ -273,6 +273,37 @@ def test_an_order_that_comes_late_to_a_busy_shelf_gets_no_answer() -> None:
     assert {"new": 1} == served.held
 
 
+@pytest.mark.parametrize("wrong", [1, 3 * STRETCH])
+def test_a_clock_that_was_ahead_for_a_moment_leaves_no_later_order_without_answer(
+    wrong: int,
+) -> None:
+    """Two hours ahead for some shipments, then corrected: 300 orders at the right times."""
+    story: list[Received] = [(RECEIVE_MANY, 0)]
+    for number in range(wrong + 300):
+        seconds = number + (7_200 if number < wrong else 0)
+        name = f"o{number}"
+        story += [(step, seconds) for step in (reserve(name, 1), at(ShipStock, name))]
+    state, _ = after(stock, *story)
+
+    _, emitted = receive(stock, state, (reserve("new", 1), wrong + 300))
+
+    assert (reserved("new", 1),) == emitted
+    assert () == receive(stock, state, (reserve(f"o{wrong}", 1), wrong))[1]
+
+
+def test_a_producer_that_repeats_its_past_is_no_clock_that_was_set_back() -> None:
+    """Each order of it was released, and most are forgotten: none is held a second time."""
+    story: list[Received] = [(RECEIVE_MANY, 0)]
+    for number in range(1_500):
+        name = f"o{number}"
+        story += [(step, number * 10) for step in (reserve(name, 1), at(ReleaseStock, name))]
+    state, _ = after(stock, *story)
+
+    for received in story[1:]:
+        state, _ = receive(stock, state, received)
+        assert {} == state.held
+
+
 def test_a_row_of_before_counts_as_forgotten_what_it_drops_first() -> None:
     """Rows written before carry names without their times."""
     full = {f"o{number}": 1 for number in range(REMEMBERED_MAX)}

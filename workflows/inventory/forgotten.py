@@ -1,10 +1,15 @@
 """Up to which time a bounded list of names has dropped some: an older event may be a repetition."""
 
+from statistics import median_low
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 STRETCH = 32
 """Names whose times are known together: one number for each stretch, not for each name."""
+AHEAD_MS_MAX = 1_000
+"""How far a time may lie ahead of those of most names noted after it. What lies further ahead is of
+a clock that was set back since, and would count every new name as forgotten until then."""
 
 
 class Forgotten(Struct, frozen=True, kw_only=True):
@@ -31,10 +36,20 @@ def note(forgotten: Forgotten, at_ms: int, *, known: int, known_max: int) -> For
         full, newest = [*full, newest], at_ms
     until_ms = forgotten.until_ms
     if len(full) * STRETCH >= known_max:
-        until_ms = max(until_ms, full.pop(0))
+        dropped_ms, *full = full
+        until_ms = max(until_ms, min([dropped_ms, *_latest(full)]))
     return replace(
         forgotten,
         until_ms=until_ms,
         stretches_ms=(*full, max(newest, at_ms)),
         noted=(forgotten.noted + 1) % STRETCH,
     )
+
+
+def _latest(later_ms: list[int]) -> list[int]:
+    """Return the latest time that is believed of a stretch which those of `later_ms` came after.
+
+    It is that of the middle one, so that neither a clock that was wrong for less than half of the
+    memory nor a few commands that came late decide it.
+    """
+    return [median_low(later_ms) + AHEAD_MS_MAX] if later_ms else []
