@@ -158,10 +158,12 @@ def _offset(
     """Return where to go on; raises LogRefused when something between was cut off or skipped."""
     committed, begin, end = facts.committed, facts.begin, facts.end
     if committed is None:
-        if rows is None and begin and not log.joined:
-            raise _expired(source, begin)
         highest = rows.highest(log.epoch) if rows is not None else None
         if highest is None or highest < 0:
+            # A log that the rows of a partition have not noted is new to them.
+            is_new = log.joined or (rows is not None and rows.log is None)
+            if begin and not is_new:
+                raise _expired(source, begin)
             return begin
         check_end(source, highest + 1, end)
         check_begin(source, highest + 1, begin)

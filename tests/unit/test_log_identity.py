@@ -59,6 +59,11 @@ def rows(log: AppliedLog | None = None, **highest: int) -> RowsView:
     return RowsView(log=log, highest=lambda epoch: highest.get(f"e{epoch}", -1))
 
 
+def rows_of_a_retry_topic() -> RowsView:
+    """Return rows that have noted the log, and cannot say what they have applied of it."""
+    return RowsView(log=applied(), highest=lambda _epoch: None)
+
+
 def applied(identity: LogIdentity = A, epoch: int = 0, *, adopted: bool = False) -> AppliedLog:
     return AppliedLog(identity=identity, epoch=epoch, adopted=adopted)
 
@@ -72,6 +77,12 @@ def joined() -> AppliedLog:
     [
         pytest.param(facts(None, begin=0), rows(), 0, 0, id="a new group begins at the beginning"),
         pytest.param(facts(None), rows(), 10, 0, id="or at what is left"),
+        pytest.param(
+            facts(None, begin=0), rows(applied()), 0, 0, id="nothing applied, nothing deleted"
+        ),
+        pytest.param(
+            facts(None, begin=0), rows_of_a_retry_topic(), 0, 0, id="nor of a retry topic"
+        ),
         pytest.param(facts(50), rows(), 50, 0, id="rows of before this decision are believed"),
         pytest.param(facts(50, applied()), rows(applied()), 50, 0, id="the same log goes on"),
         pytest.param(facts(50, applied()), None, 50, 0, id="an agent without rows goes on"),
@@ -163,6 +174,18 @@ def test_a_log_that_was_applied_goes_on(
             "which has run before, has committed nothing of it: it was away for longer than its "
             "offsets are kept, and the events from 0 to 9 are gone",
             id="deleted, no offset, and no rows that would know",
+        ),
+        pytest.param(
+            facts(None),
+            rows(applied()),
+            "the events from 0 to 9 are gone",
+            id="deleted, no offset, and rows that have applied nothing of it",
+        ),
+        pytest.param(
+            facts(None),
+            rows_of_a_retry_topic(),
+            "the events from 0 to 9 are gone",
+            id="deleted, no offset, of a retry topic",
         ),
         pytest.param(
             facts(100),
