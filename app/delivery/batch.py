@@ -4,10 +4,12 @@ It only reads rows and the clock; `app.delivery.processor` stores and produces.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
+import structlog
 
-from app.delivery import row
+from app.delivery import lost_copies, row
 from app.delivery.agent import Agent, counts, is_projection, topic_received_on
 from app.delivery.dead_letters import stack_fingerprint, to_dead, to_retry
 from app.delivery.outbox import outgoing_of
@@ -15,9 +17,14 @@ from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, personal
 from app.wire.envelope import Envelope, derive_id
-from app.wire.records import Outgoing, Record, due_ms, header
+from app.wire.records import Outgoing, Record, due_ms, header, is_retry
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
+
+log = structlog.get_logger(__name__)
+
+UNREADABLE_ROW = (msgspec.DecodeError, codecs.Poison)
+"""Poison: its outbox holds a message that this version does not declare."""
 
 
 class Batch:
@@ -39,6 +46,15 @@ class Batch:
 
     def load(self, record: Record, at: Place) -> Row[object] | None:
         """Return the row at `at`; None when it is unreadable and `record` was dead-lettered."""
+        try:
+            return self._loaded(record, at)
+        except UNREADABLE_ROW as error:
+            detail = f"table {self.agent.table and self.agent.table.name}: {error}"
+            self.dead_letter(record, "row_unreadable", detail, error)
+            return None
+
+    def _loaded(self, record: Record, at: Place) -> Row[object]:
+        """Return the row at `at`. Raises UNREADABLE_ROW."""
         table = self.agent.table
         if table is None:
             return Row(state=None)
@@ -47,11 +63,7 @@ class Batch:
         body = self.runtime.read(table, *at)
         if body is None:
             return row.fresh(table)
-        try:
-            return self._produced_again(record, at, row.decode_row(table, body))
-        except msgspec.DecodeError as error:
-            self.dead_letter(record, "row_unreadable", f"table {table.name}: {error}", error)
-            return None
+        return self._produced_again(record, at, row.decode_row(table, body))
 
     def _produced_again(self, record: Record, at: Place, loaded: Row[object]) -> Row[object]:
         """Produce the row's outbox again: a crash may have come before. It precedes what is new."""
@@ -68,9 +80,11 @@ class Batch:
                 )
             elif outbox_entry.offset >= through:
                 pending.append(outbox_entry)
+        outgoing: list[Outgoing] = []
         for outbox_entry in pending:
             messages = [codecs.decode_emitted(body) for body in outbox_entry.bodies]
-            self.after += outgoing_of(self.agent, outbox_entry, messages)
+            outgoing += outgoing_of(self.agent, outbox_entry, messages)
+        self.after += outgoing
         loaded = msgspec.structs.replace(loaded, outbox=tuple(pending))
         if pending:
             self.rows[at] = loaded
@@ -221,11 +235,18 @@ class Batch:
         before: Row[object],
         attempt: int,
         reason: str,
+        times_overdue: int = 0,
     ) -> None:
         """Stage `record` for a new try, so that later events of its key wait."""
-        now_ms = self.runtime.now_ms()
-        first_topic = topic_received_on(self.agent, record)
-        copy = to_retry(record, self.agent.service, attempt, now_ms, reason, first_topic)
+        copy = to_retry(
+            record,
+            self.agent.service,
+            attempt,
+            self.runtime.now_ms(),
+            reason,
+            topic_received_on(self.agent, record),
+            times_overdue,
+        )
         self.before.append(copy)
         self.handled.retried.append(reason)
         self.rows[at] = row.park(row.advanced(before, record), envelope.id, due_ms(copy))
@@ -233,6 +254,33 @@ class Batch:
     def unpark(self, envelope: Envelope, at: Place) -> None:
         """Stop parking the event: the next one of its key may be tried."""
         self.rows[at] = row.unpark(self.rows[at], envelope.id)
+
+    def unpark_refused(self, record: Record, at: Place) -> None:
+        """Stop parking the event of `record`, a dead letter now, if that is its latest copy.
+
+        Where it is forged, the true one is still handled when it comes.
+        """
+        event_id = header(record, "ce_id")
+        if is_retry(record):
+            # Where the row is unreadable, whatever comes for its key is dead-lettered.
+            with suppress(*UNREADABLE_ROW):
+                before = self._loaded(record, at)
+                if event_id in before.parked and not row.superseded(before, record, event_id):
+                    self.rows[at] = row.unpark(before, event_id)
+
+    def take_as_lost(
+        self, record: Record, at: Place, before: Row[object], lost: Sequence[str]
+    ) -> Row[object]:
+        """Dead-letter the parked events `lost`, whose copies do not come; return the row after."""
+        after, first_topic = before, topic_received_on(self.agent, record)
+        for event_id in lost:
+            gone = lost_copies.record_of(record, before, first_topic, event_id)
+            detail = lost_copies.detail(before, event_id)
+            self.dead_letter(gone, lost_copies.CAUSE, detail, None)
+            log.error("parked event lost", event_id=event_id, partition=at[0], origin=gone.origin)
+            after = row.unpark(after, event_id)
+        self.rows[at] = after
+        return after
 
     def give_up(self, envelope: Envelope, at: Place, outbox_entry: OutboxEntry | None) -> None:
         """Try the event no more; `outbox_entry` says so to others."""

@@ -15,6 +15,7 @@ from app.wire.records import (
     ORIGIN,
     RETRY_ATTEMPT,
     RETRY_DUE_MS,
+    RETRY_OVERDUE,
     Outgoing,
     Record,
     digest,
@@ -29,11 +30,18 @@ KEPT_HEADERS_MAX, KEPT_HEADER_BYTES_MAX = 200, 2_000
 
 
 def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
-    record: Record, service: str, attempt: int, now_ms: int, cause: str, first_topic: str = ""
+    record: Record,
+    service: str,
+    attempt: int,
+    now_ms: int,
+    cause: str,
+    first_topic: str = "",
+    times_overdue: int = 0,
 ) -> Outgoing:
     """Return `record` on its way to try number `attempt` (1 is the first new try).
 
     `first_topic` is the topic it was first received on; empty: the one it was read from says it.
+    `times_overdue`: how often in a row it has found the first of its key overdue.
     """
     level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
     due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
@@ -43,6 +51,8 @@ def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
         (ORIGIN, record.origin.encode()),
         ("x-retry-cause", cause.encode()[:500]),
     ]
+    if times_overdue:
+        added.append((RETRY_OVERDUE, str(times_overdue).encode()))
     return Outgoing(
         topic=retry_topics(first_topic or first_topic_of(record.topic, service), service)[level],
         key=record.key,
@@ -110,5 +120,5 @@ def _kept(record: Record) -> Record:
 
 
 def _with(record: Record, added: Headers) -> Headers:
-    names = {name for name, _ in added}
+    names = {name for name, _ in added} | {RETRY_OVERDUE}
     return [(name, value) for name, value in record.headers if name not in names] + added

@@ -18,7 +18,7 @@ not know Kafka: it reaches the world through `Runtime`.
 import asyncio
 from collections.abc import Sequence
 
-from app.delivery import decision
+from app.delivery import decision, lost_copies
 from app.delivery.agent import (
     Agent,
     Caller,
@@ -32,12 +32,19 @@ from app.delivery.agent import (
     topic_received_on,
 )
 from app.delivery.batch import Batch
-from app.delivery.row import mark_key, mark_of
+from app.delivery.row import Row, mark_key, mark_of
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
 from app.wire.log_context import About, logging_about
-from app.wire.records import UNREADABLE, Record, UnreadableBatch, attempts, unreadable_text
+from app.wire.records import (
+    UNREADABLE,
+    Record,
+    UnreadableBatch,
+    attempts,
+    times_overdue,
+    unreadable_text,
+)
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
@@ -116,10 +123,10 @@ def _read(batch: Batch, record: Record) -> Received | None:
         message = codecs.decode(record.value, envelope, record.key)
         _check_topic(batch.agent, record, envelope, message)
         _check_source(batch.runtime, record, envelope, message)
-    except BadEnvelope as error:
-        batch.dead_letter(record, "bad_envelope", str(error), error)
-    except codecs.Poison as error:
-        batch.dead_letter(record, error.cause, str(error), error)
+    except (BadEnvelope, codecs.Poison) as error:
+        cause = error.cause if isinstance(error, codecs.Poison) else "bad_envelope"
+        batch.dead_letter(record, cause, str(error), error)
+        batch.unpark_refused(record, _place(record))
     else:
         topic = topic_of(message)
         trusted = signing.trusted_envelope(envelope, record, topic)
@@ -235,9 +242,10 @@ async def _call(batch: Batch, agent: Caller[Message], event: Received) -> None:
     if before is None or batch.dropped(record, envelope, at, before):
         return
     if before.parked and before.parked[0] != envelope.id:
-        waited = attempts(record)
-        batch.park(record, envelope, at, before, waited, "waits behind another of its key")
-        return
+        waiting = _wait(batch, record, envelope, before)
+        if waiting is None:
+            return
+        before = waiting
     try:
         emitted = await _ask(batch, agent, message)
         entry = batch.outbox_entry(emitted, record, envelope, before.context)
@@ -261,6 +269,22 @@ async def _call(batch: Batch, agent: Caller[Message], event: Received) -> None:
         batch.store(record, envelope, at, before, before.state, entry)
         batch.produce(entry, emitted)
         batch.unpark(envelope, at)
+
+
+def _wait(
+    batch: Batch, record: Record, envelope: Envelope, before: Row[object]
+) -> Row[object] | None:
+    """Park a follower again; return its row when nothing is before it but what is lost."""
+    at = _place(record)
+    lost = lost_copies.long_overdue(before, envelope.id, batch.runtime.now_ms())
+    times = times_overdue(record) + 1 if lost else 0
+    if times > lost_copies.LOST_TIMES:
+        before, times = batch.take_as_lost(record, at, before, lost), 0
+    if before.parked[:1] in ((), (envelope.id,)):
+        return before
+    waited, why = attempts(record), "waits behind another of its key"
+    batch.park(record, envelope, at, before, waited, why, times)
+    return None
 
 
 async def _ask(batch: Batch, agent: Caller[Message], message: Message) -> Sequence[Message]:

@@ -167,7 +167,7 @@ def superseded(row: Row[object], record: Record, event_id: str) -> bool:
 
     A copy is acknowledged before the row names it, so the one that is dropped is never the last.
     """
-    latest_ms = _due_of_copies(row).get(event_id)
+    latest_ms = due_of_copies(row).get(event_id)
     if latest_ms == EXHAUSTED:
         return not is_redriven(record)
     return latest_ms is not None and is_retry(record) and latest_ms != due_ms(record)
@@ -176,24 +176,25 @@ def superseded(row: Row[object], record: Record, event_id: str) -> bool:
 def park(row: Row[object], event_id: str, copy_due_ms: int) -> Row[object]:
     """Return `row` with the event behind those that wait, and when its latest copy is due."""
     waiting = row.parked if event_id in row.parked else (*row.parked, event_id)
-    due = {**_due_of_copies(row), event_id: copy_due_ms}
+    due = {**due_of_copies(row), event_id: copy_due_ms}
     return msgspec.structs.replace(row, parked=waiting, due_ms=due)
 
 
 def unpark(row: Row[object], event_id: str) -> Row[object]:
     """Return `row` without the event among those that wait."""
     waiting = tuple(parked for parked in row.parked if parked != event_id)
-    due = {each: at_ms for each, at_ms in _due_of_copies(row).items() if each != event_id}
+    due = {each: at_ms for each, at_ms in due_of_copies(row).items() if each != event_id}
     return msgspec.structs.replace(row, parked=waiting, due_ms=due or msgspec.UNSET)
 
 
 def give_up(row: Row[object], event_id: str) -> Row[object]:
     """Return `row` after the last try of the event: no copy of it is tried again."""
-    due = {**_due_of_copies(row), event_id: EXHAUSTED}
+    due = {**due_of_copies(row), event_id: EXHAUSTED}
     return msgspec.structs.replace(unpark(row, event_id), due_ms=due)
 
 
-def _due_of_copies(row: Row[object]) -> dict[str, int]:
+def due_of_copies(row: Row[object]) -> dict[str, int]:
+    """Return by id of a parked event when its latest copy is due."""
     return {} if row.due_ms is msgspec.UNSET else row.due_ms
 
 

@@ -11,6 +11,8 @@ from app.wire.topics import topic_name
 
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
+RETRY_OVERDUE = "x-retry-overdue"
+"""How often in a row a copy came back while the first of its key was long overdue."""
 ORIGIN = "x-origin"
 DEAD_BYTES = "x-dead-bytes"
 """How long the body was; `none`: there was none."""
@@ -175,6 +177,12 @@ def size_of(record: Record | Outgoing) -> int:
 def attempts(record: Record) -> int:
     """Return how many new tries this record has had: 0 for one read from its own topic."""
     return whole(header(record, RETRY_ATTEMPT))
+
+
+def times_overdue(record: Record) -> int:
+    """Return how often in a row this copy came back while the first of its key was overdue."""
+    # In any other topic it has not come back, whatever its headers claim.
+    return whole(header(record, RETRY_OVERDUE)) if is_retry(record) else 0
 
 
 def due_ms(record: Record | Outgoing) -> int:

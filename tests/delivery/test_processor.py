@@ -15,9 +15,20 @@ from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, UnreadableBatch, due_ms
 from app.wire.signing import SIGNATURE
 from app.wire.topics import timers_topic
-from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, Tally, calls, cancel, message
+from tests.support.agents import (
+    ANSWERS,
+    COUNTS,
+    TALLY,
+    Outside,
+    Tally,
+    calls,
+    cancel,
+    message,
+    said,
+)
 from tests.support.runtime import Crash, FakeRuntime, as_read
 from workflows.notification.messages import NotificationSent
+from workflows.order.messages import OrderCancelRequested
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
@@ -291,6 +302,24 @@ async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> 
 
     assert [("orders", "row_unreadable")] == handled.dead
     assert b'{"m":{"received":"many"}}' == runtime.rows[("tally", 0, b"o1")]
+
+
+async def test_a_row_with_a_message_that_is_no_longer_declared_stops_no_other_key() -> None:
+    """A version before the one that wrote its outbox dead-letters the event, and goes on."""
+    runtime = FakeRuntime()
+    runtime.crash_at = "stored"
+    with pytest.raises(Crash):
+        await run_batch(ANSWERS, runtime, [cancel(1)])
+    place = ("tally", 0, b"o1")
+    runtime.rows[place] = runtime.rows[place].replace(b'"type":"', b'"type":"later.')
+    newer = runtime.rows[place]
+    other = said(OrderCancelRequested(order_id="o2", reason=""), 2)
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(1), other])
+
+    assert [("orders", "row_unreadable")] == handled.dead
+    assert newer == runtime.rows[place]
+    assert 1 == tally(runtime, b"o2").state.received
 
 
 async def test_an_agent_may_only_produce_on_its_own_topics() -> None:
