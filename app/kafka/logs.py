@@ -30,11 +30,14 @@ from aiokafka.structs import OffsetAndMetadata
 from app.config import Config
 from app.kafka.admin import admin_client
 from app.kafka.groups import commits
-from app.kafka.reader import reader, span
+from app.kafka.reader import high_watermarks, reader, span
+from app.wire.topics import topic_name
 
 UUID_BYTES = 16
 ASK_SECONDS_MAX = 30.0
 """How long the brokers may take to say it: in their first seconds they know little."""
+OFFSETS_MS_MAX = 10_000
+"""How long they may take to say how far changelogs go, before they are asked again."""
 NO_ID = bytes(UUID_BYTES)
 """What stands for no topic id on the wire."""
 
@@ -126,6 +129,9 @@ async def _place_facts(
     if not there:
         return {}
     begins, ends = await span(consumer, there)
+    # A recovery goes to the end of a changelog, decided or not, and so does what a table holds.
+    changelogs = [place for place in there if topic_name(place.topic).kind == "changelog"]
+    ends |= await high_watermarks(consumer, changelogs, OFFSETS_MS_MAX)
     offsets = await commits(admin, group)
     facts: dict[TopicPartition, PlaceFacts] = {}
     for place in there:

@@ -1,11 +1,13 @@
 """Reading topics without joining a group: to their ends as they are now, or for ever."""
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import KafkaError
 
 from app.config import Config
@@ -74,6 +76,21 @@ async def begins_of(
     consumer.assign(places)
     consumer.pause(*places)
     return await consumer.beginning_offsets(places)
+
+
+async def high_watermarks(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], timeout_ms: int | None
+) -> Mapping[TopicPartition, int]:
+    """Return the offset behind the last record of each of `places`, decided or not.
+
+    Our own rows that were acknowledged behind a transaction that somebody left open count.
+    """
+    if not places:
+        return {}
+    fetcher = copy.copy(consumer._fetcher)  # noqa: SLF001  only its level differs
+    assert fetcher is not None, "the consumer has started"
+    fetcher._isolation_level = READ_UNCOMMITTED  # noqa: SLF001
+    return await fetcher.end_offsets(places, timeout_ms)
 
 
 async def read_to_end(

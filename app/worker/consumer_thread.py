@@ -3,19 +3,17 @@
 Like `app.worker.transport`, it knows Faust's insides.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 
 from app.kafka.logs import Mark, marked
 from app.kafka.positions import Answer, Reach
-from app.kafka.reader import ISOLATION_LEVEL
+from app.kafka.reader import ISOLATION_LEVEL, high_watermarks
 from app.worker import lease
 
 FETCH_WAIT_MS = 100
@@ -79,10 +77,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
         # Faust asks for recoveries alone: rows acknowledged behind an open transaction count.
-        fetcher = copy.copy(self._ensure_consumer()._fetcher)
-        assert fetcher is not None, "the consumer has started"
-        fetcher._isolation_level = READ_UNCOMMITTED
-        return await fetcher.end_offsets(partitions, None)
+        places = [TopicPartition(*each) for each in partitions]
+        ends = await high_watermarks(self._ensure_consumer(), places, None)
+        return {TP(*place): end for place, end in ends.items()}
 
     async def _fetch_records(
         self,

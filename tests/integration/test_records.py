@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.delivery.row import Row, decode_row, encode_row
-from app.kafka.admin import TopicSpec, ensure_topics
+from app.kafka.admin import TopicSpec, admin_client, ensure_topics
+from app.kafka.groups import described_group
 from app.kafka.producer import partition_of
 from app.kafka.reader import read_to_end, reader, span
 from app.local import broker
@@ -151,6 +152,48 @@ async def test_what_was_aborted_in_a_changelog_is_no_row_after_a_recovery(
 
     assert 2 == decode_row(TALLY, before).state.received
     assert {ORDER: 3, "o2": 99} == {key: state.received for key, state in found.items()}
+
+
+async def test_a_transaction_left_open_on_a_changelog_does_not_refuse_the_next_start(
+    instance: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """Rows lie behind it: the table on disk holds more than the last stable offset says."""
+    log = tmp_path / "worker.log"
+    worker = start(instance, "tally_app", log)
+    stack.callback(end, worker)
+    await produce(instance, [1])
+    await until(lambda: _is(emitted, instance, 1), "an event is counted")
+    async with transactional(instance, "left-open") as producer:
+        await producer.begin_transaction()
+        at = partition_of(ORDER.encode(), 4)
+        row = encode_row(Row(state=Tally(received=99)))
+        await producer.send_and_wait(CHANGELOG, row, key=ORDER.encode(), partition=at)
+        await produce(instance, [2])
+        await until(lambda: _is(emitted, instance, 2), "rows lie behind the transaction")
+        killed = await _members(instance)
+        worker.kill()
+        await asyncio.to_thread(worker.wait, 20)
+
+        worker = again = start(instance, "tally_app", log)
+        stack.callback(end, worker)
+
+        async def has_joined() -> bool:
+            assert again.poll() is None, log.read_text()[-500:]
+            return bool(await _members(instance) - killed)
+
+        await until(has_joined, "it is not refused")
+        await producer.abort_transaction()
+    await produce(instance, [3])
+    await until(lambda: _is(emitted, instance, 3), "it goes on once that is decided")
+    worker.terminate()
+    await asyncio.to_thread(worker.wait, 20)
+
+    assert 3 == decode_row(TALLY, rows(instance)[ORDER.encode()]).state.received
+
+
+async def _members(config: Config) -> set[str]:
+    async with admin_client(config) as admin:
+        return {member[0] for member in (await described_group(admin, "payflow-test"))[5]}
 
 
 async def _is(asked: Any, config: Config, due: int) -> bool:
