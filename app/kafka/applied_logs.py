@@ -1,8 +1,9 @@
 """Which log was applied: what a commit's metadata and a row of each table partition say of it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
+from aiokafka import TopicPartition
 
 from app.kafka.logs import LogIdentity, PlaceFacts
 
@@ -21,6 +22,10 @@ class AppliedLog(msgspec.Struct, frozen=True, kw_only=True):
     produced: int | None = msgspec.field(name="p", default=None)
     """On a commit that is adopted: the offset before which all was produced in the epoch before;
     None: nothing says it, or it goes on where it was."""
+    stored: int | None = msgspec.field(name="s", default=None)
+    """On a commit: the offset of the changelog before which the rows of the partition are stored.
+    Once adopted it says that there are rows somewhere; None: nothing says it, or it goes on without
+    them."""
     joined: bool = msgspec.field(name="j", default=False)
     """On a commit: the service had never run before. Others of its workers may say it by that."""
 
@@ -40,6 +45,12 @@ def log_of_mark(metadata: str) -> AppliedLog | None:
         return msgspec.json.decode(metadata, type=AppliedLog)
     except msgspec.DecodeError:
         return None
+
+
+def marks_of(facts: Mapping[TopicPartition, PlaceFacts]) -> dict[tuple[str, int], AppliedLog]:
+    """Return what Payflow has committed of each of `facts`, by topic and partition."""
+    marks = ((place, log_of_mark(each.metadata)) for place, each in facts.items())
+    return {(at.topic, at.partition): mark for at, mark in marks if mark is not None}
 
 
 def has_run(metadata: Collection[str], ends: Iterable[int], rows: Iterable[AppliedLogs]) -> bool:

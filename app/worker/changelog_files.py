@@ -25,13 +25,10 @@ from app.worker.log_identity import LogRefused, Source, check_changelog, is_adop
 from app.worker.store import Store
 from app.worker.store_repair import OFFSET_KEY
 
-ROWS_A_BATCH = 500
-"""Rows put into a changelog at once when it is filled from the table on disk."""
-
 log = structlog.get_logger(__name__)
 
-PutRows = Callable[[Store, int, Mapping[bytes, bytes]], Awaitable[None]]
-"""Stores rows of one partition, and produces them to its changelog."""
+PutRows = Callable[[Store, int, Mapping[bytes, bytes | None]], Awaitable[None]]
+"""Stores rows of one partition, and produces them to its changelog; see `put_rows`."""
 
 
 class TableFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,25 +129,36 @@ def _open(path: Path) -> rocksdict.Rdict:
     return rocksdict.Rdict(str(path), options)
 
 
-async def refill(put: PutRows, store: Store, at: int) -> None:
-    """Put every row of a partition into its changelog again."""
-    rows: dict[bytes, bytes] = {}
+async def refill(put: PutRows, store: Store, at: int, go_on: Callable[[], None]) -> None:
+    """Put all that a partition holds into its changelog again, a page at a time.
+
+    `go_on` is called before each page, as a sign of progress. It raises where the partition may be
+    another worker's by then, whose newer rows must not be written over.
+    """
+    # Until all of it is there, the changelog says of no log that it was applied: a worker that has
+    # nothing but the changelog would take the part for the whole.
+    await put(store, at, {LOGS_KEY: None})
     count = 0
-    for key, body in list(store.scan(at, b"")):
-        rows[key] = body
-        if len(rows) == ROWS_A_BATCH:
-            await put(store, at, rows)
-            count, rows = count + len(rows), {}
-    await put(store, at, rows)
-    count += len(rows)
+    last: bytes | None = None
+    while page := store.page(at, last):
+        go_on()
+        await put(store, at, dict(page))
+        count, last = count + len(page), page[-1][0]
     log.warning("changelog filled from disk", changelog=store.changelog, partition=at, rows=count)
 
 
 async def put_rows(
-    producer: AIOKafkaProducer, store: Store, at: int, rows: Mapping[bytes, bytes], config: Config
+    producer: AIOKafkaProducer,
+    store: Store,
+    at: int,
+    rows: Mapping[bytes, bytes | None],
+    config: Config,
 ) -> None:
-    """Store `rows` of one partition, and produce them to its changelog."""
-    store.put(at, rows)
+    """Store `rows` of one partition, and produce them to its changelog.
+
+    None: it is deleted in the changelog alone.
+    """
+    store.put(at, {key: body for key, body in rows.items() if body is not None})
     records = [
         Outgoing(topic=store.changelog, key=key, value=body, headers=[], partition=at)
         for key, body in rows.items()

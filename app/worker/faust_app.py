@@ -64,6 +64,8 @@ class PayflowApp(faust.App):
         self.broker_answered = False
         """Whether a broker has answered since the start."""
         self.agent_names: list[str] = []
+        self.rebalances = 0
+        """How often partitions were given up."""
         self.owned_topics: set[str] = set()
         """Topics that only the owner of the partitions may write: those of agents, and
         changelogs."""
@@ -80,6 +82,7 @@ class PayflowApp(faust.App):
 
     def on_revoked(self, revoked: set[TP]) -> None:
         """Notify every listener that holds something of `revoked`."""
+        self.rebalances += 1
         for listener in self.revocation_listeners:
             listener(revoked)
 
@@ -97,8 +100,12 @@ class PayflowApp(faust.App):
         return self.consumer.assignment() if self.flows() else ()
 
     def recovered_at(self) -> float | None:
-        """Return when the latest changelog record was recovered (monotonic seconds), or None."""
-        return transport.recovered_at(self)
+        """Return when the latest changelog record was recovered, or written from a table on disk.
+
+        In monotonic seconds; None where nothing was.
+        """
+        moments = (transport.recovered_at(self), self.logs.filled_at)
+        return max((at for at in moments if at is not None), default=None)
 
     def through(self, tp: TP) -> int:
         """Return the offset before which everything of `tp` has passed all checkpoints."""

@@ -17,10 +17,8 @@ from app.kafka.producer import produce_signed
 from app.wire.codecs import Poison
 from app.wire.records import Outgoing
 from app.worker.changelog_files import put_rows
+from app.worker.open_partitions import Readers
 from app.worker.store import Store
-
-Readers = Mapping[str, tuple[Agent, Store | None]]
-"""By topic: which agent reads it, and where its rows are."""
 
 log = structlog.get_logger(__name__)
 

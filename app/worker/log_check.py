@@ -5,21 +5,22 @@ been recovered, before anything of it is read. `app.worker.log_watch` goes on wh
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from app.config import Config
 from app.delivery.agent import Agent
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.row import LOGS_KEY, highest_applied
 from app.host.exit import EXIT_REFUSED, hard_stop
-from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, mark_of
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, encode_logs, mark_of, marks_of
 from app.kafka.errors import BROKER_AWAY
 from app.kafka.groups import group_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
@@ -33,42 +34,17 @@ from app.worker.log_identity import (
     Position,
     RowsView,
     Source,
-    check_changelog,
-    is_adopted,
     judge,
+    raise_first,
 )
+from app.worker.open_partitions import OpenPartitions, PartitionsMoved, Rebalanced
 from app.worker.store import Store
+from app.worker.worker_app import WorkerApp
 
 CHECK_AGAIN_SECONDS = 1.0
 """How long a worker waits for a broker that was away when its logs were to be checked."""
 
 log = structlog.get_logger(__name__)
-
-
-class WorkerApp(Protocol):
-    """A worker's Faust application."""
-
-    owned_topics: set[str]
-
-    def flows(self) -> bool:
-        """Return whether events flow."""
-        ...
-
-    def sources(self) -> Sequence[tuple[str, int]]:
-        """Return the topics and partitions that are assigned."""
-        ...
-
-    def through_source(self, source: str) -> int:
-        """Return the offset of a source before which everything is stored and produced."""
-        ...
-
-    def producer_of(self, agent: str) -> AIOKafkaProducer:
-        """Return the producer of `agent`."""
-        ...
-
-    async def commit_at(self, offsets: Mapping[tuple[str, int], int], /) -> bool:
-        """Commit `offsets`; return whether the group took them."""
-        ...
 
 
 class LogCheck:
@@ -83,6 +59,10 @@ class LogCheck:
         """By topic: of one service, one agent alone reads it."""
         self._checking = asyncio.Lock()
         self._is_noted = True
+        self._stored: dict[tuple[str, int], int | None] = {}
+        """By topic and partition, how far rows were stored before this check."""
+        self.filled_at: float | None = None
+        """When a check last got further: it may put whole tables into their changelogs."""
 
     @property
     def group(self) -> str:
@@ -121,7 +101,12 @@ class LogCheck:
         position = self.positions.get((topic, partition))
         if position is None:
             return None if topic in self._readers else ""
-        return mark_of(msgspec.structs.replace(position.log, adopted=not self._is_noted))
+        store = self._readers[topic][1]
+        stored = self._stored.get((topic, partition))
+        if self._is_noted:
+            stored = store.stored.get(partition) if store is not None else None
+        adopted = not self._is_noted
+        return mark_of(msgspec.structs.replace(position.log, adopted=adopted, stored=stored))
 
     async def check_tables(self, folder: Path) -> None:
         """Check the tables on disk under `folder` before Faust opens them; may end the process."""
@@ -133,27 +118,30 @@ class LogCheck:
 
     async def check(self, app: WorkerApp) -> None:
         """Check every source that is assigned; end the process when one is refused."""
+        passing = (*BROKER_AWAY, PartitionsMoved)
         async with self._checking:
-            while not await or_end(self._check(app), BROKER_AWAY):  # noqa: ASYNC110  it asks
+            while not await or_end(self._check(app), passing):  # noqa: ASYNC110  it asks
                 await asyncio.sleep(CHECK_AGAIN_SECONDS)
 
     async def _check(self, app: WorkerApp) -> None:
         assigned = [TopicPartition(*source) for source in app.sources()]
         places = [place for place in assigned if place.topic in self._readers]
-        if not places:
-            return
-        before = {
-            (store.changelog, at): decode_logs(store.get(at, LOGS_KEY))
-            for store in self._stores()
-            for at in store.open_partitions()
-        }
-        own = [TopicPartition(*at) for at in before]
+        if places:
+            with suppress(Rebalanced):
+                await self._check_places(app, places, OpenPartitions(app, self._stores()))
+
+    async def _check_places(
+        self, app: WorkerApp, places: Sequence[TopicPartition], opened: OpenPartitions
+    ) -> None:
+        own = [TopicPartition(*at) for at in opened.logs]
         facts = await place_facts(self.config, self.group, [*places, *own])
         changelogs = {place.topic: facts[place].log for place in own if place in facts}
-        has_run = await self._has_run(app.owned_topics, places, facts, before.values())
-        positions = self._judge(places, facts, before, has_run=has_run)
-        refills = self._refills(facts, before, changelogs)
+        has_run = await self._has_run(app.owned_topics, places, facts, opened.logs.values())
+        opened.check()
+        positions = self._judge(places, facts, opened.logs, has_run=has_run)
+        refills = opened.refills(self._readers, facts, self.source)
         await produce_left_behind(app, self._readers, places, facts, self.config)
+        opened.check()
         self.positions |= positions
         unsaid = {
             (place.topic, place.partition): at.offset
@@ -163,20 +151,38 @@ class LogCheck:
         # A commit that the rows do not know of is marked as adopted until they do: a crash between
         # the two must not look as if rows had been lost.
         self._is_noted = False
+        self._stored = {place: mark.stored for place, mark in marks_of(facts).items()}
         if not await app.commit_at(unsaid):
             return  # The partitions are being shared out again; so this is asked again.
-        for store in self._stores():
-            for at in store.open_partitions():
-                was = before[store.changelog, at]
-                now = self._logs_of(store, at, was, changelogs)
-                if (store.changelog, at) in refills:
-                    await refill(partial(self._put, app), store, at)
-                if now != was:
-                    await self._put(app, store, at, {LOGS_KEY: encode_logs(now)})
+        opened.check()
+        await self._note(app, opened, refills, changelogs)
         self._is_noted = True
         await app.commit_at(unsaid)
         report_start(positions, self.config.service)
         self.changelogs = {name: each.identity for name, each in changelogs.items()}
+
+    async def _note(
+        self,
+        app: WorkerApp,
+        opened: OpenPartitions,
+        refills: Collection[tuple[str, int]],
+        changelogs: Mapping[str, TopicLog],
+    ) -> None:
+        """Fill changelogs, and have the rows note which logs they apply from now on."""
+
+        def go_on() -> None:
+            self.filled_at = time.monotonic()
+            opened.check()
+
+        for store, at in opened.places:
+            was = opened.logs[store.changelog, at]
+            now = self._logs_of(store, at, was, changelogs)
+            put = partial(self._put, app)
+            if (store.changelog, at) in refills:
+                await refill(put, store, at, go_on)
+            if now != was:
+                await put(store, at, {LOGS_KEY: encode_logs(now)})
+            go_on()
 
     def _stores(self) -> list[Store]:
         stores = {id(store): store for _, store in self._readers.values() if store is not None}
@@ -212,7 +218,7 @@ class LogCheck:
                 )
             except LogRefused as error:
                 refused.append(error)
-        _raise_first(refused)
+        raise_first(refused)
         return positions
 
     def _rows(
@@ -232,28 +238,6 @@ class LogCheck:
         known = before[store.changelog, place.partition].get(place.topic)
         return RowsView(log=known, highest=highest)
 
-    def _refills(
-        self,
-        facts: Mapping[TopicPartition, PlaceFacts],
-        before: Mapping[tuple[str, int], AppliedLogs],
-        changelogs: Mapping[str, TopicLog],
-    ) -> set[tuple[str, int]]:
-        """Return the partitions of changelogs that are to be filled from the table on disk."""
-        adopted = {place.partition for place, each in facts.items() if is_adopted(each.metadata)}
-        refills: set[tuple[str, int]] = set()
-        refused: list[LogRefused] = []
-        for (name, at), was in before.items():
-            now = changelogs[name].identity if name in changelogs else None
-            try:
-                if check_changelog(
-                    self.source(name, at), was.get(name), now, is_adopted=at in adopted
-                ):
-                    refills.add((name, at))
-            except LogRefused as error:
-                refused.append(error)
-        _raise_first(refused)
-        return refills
-
     def _logs_of(
         self, store: Store, at: int, was: AppliedLogs, changelogs: Mapping[str, TopicLog]
     ) -> AppliedLogs:
@@ -267,7 +251,7 @@ class LogCheck:
         return {**was, **own, store.changelog: changelog}
 
     async def _put(
-        self, app: WorkerApp, store: Store, at: int, rows: Mapping[bytes, bytes]
+        self, app: WorkerApp, store: Store, at: int, rows: Mapping[bytes, bytes | None]
     ) -> None:
         agent = next(agent for agent, of in self._readers.values() if of is store)
         await put_rows(app.producer_of(agent.name), store, at, rows, self.config)
@@ -287,9 +271,3 @@ async def or_end(checking: Awaitable[None], passing: tuple[type[Exception], ...]
         log.exception("logs not checked")
         hard_stop(f"it is not known which logs there are: {error!r}")
     return True
-
-
-def _raise_first(refused: Iterable[LogRefused]) -> None:
-    first, *others = [*refused] or [None]
-    if first is not None:
-        raise LogRefused(f"{first}{f' {len(others)} more are refused.' if others else ''}")

@@ -6,12 +6,12 @@ which log it was: each table partition has a row of its own for it, which is in 
 and each commit carries it as its metadata.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 import msgspec
 
-from app.kafka.applied_logs import AppliedLog, log_of_mark
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, log_of_mark
 from app.kafka.logs import LogIdentity, PlaceFacts
 from workflows.shared.errors import ErrorKind, PayflowError
 
@@ -66,7 +66,8 @@ def judge(
     if facts.committed is None and not has_run:
         log = msgspec.structs.replace(log, joined=True)
     offset = _offset(source, facts, mark, log, rows)
-    is_committed = facts.committed == offset and mark == log
+    said = msgspec.structs.replace(mark, stored=None) if mark is not None else None
+    is_committed = facts.committed == offset and said == log
     return Position(log=log, offset=offset, is_committed=is_committed)
 
 
@@ -115,6 +116,28 @@ def check_changelog(
     return True
 
 
+def is_to_be_filled(
+    source: Source, was: AppliedLogs, now: PlaceFacts | None, marks: Collection[AppliedLog]
+) -> bool:
+    """Return the same for a changelog `source` and the rows that a recovery has brought.
+
+    `was` is what the rows have noted, `marks` what is committed of all that they are made of.
+    Raises LogRefused also where rows that the group has stored are neither here nor in it.
+    """
+    is_taken = any(mark.adopted for mark in marks)
+    identity = now.log.identity if now is not None else None
+    if check_changelog(source, was.get(source.topic), identity, is_adopted=is_taken):
+        return True
+    stored = max((mark.stored for mark in marks if mark.stored is not None), default=None)
+    if stored is None or now is None:
+        return False
+    if is_taken and not was:
+        raise _rows_elsewhere(source)
+    if stored > now.end:
+        raise _changelog_truncated(source, stored, now.end)
+    return False
+
+
 def is_adopted(metadata: str) -> bool:
     """Return whether a commit with that metadata was made by `payflow adopt`, and not taken yet."""
     mark = log_of_mark(metadata)
@@ -124,6 +147,13 @@ def is_adopted(metadata: str) -> bool:
 def missing_topic(source: Source) -> LogRefused:
     """Return the refusal of a topic that the broker does not have."""
     return _refused(source, "is gone from the broker", "")
+
+
+def raise_first(refused: Collection[LogRefused]) -> None:
+    """Raise the first of `refused`, if there is one, with how many there are."""
+    first, *others = [*refused] or [None]
+    if first is not None:
+        raise LogRefused(f"{first}{f' {len(others)} more are refused.' if others else ''}")
 
 
 def _log(
@@ -201,6 +231,33 @@ def _truncated(source: Source, through: int, end: int) -> LogRefused:
         f"ends at offset {end}, and {source.service} was through to {through}: it has been cut "
         "off, and new events would lie at offsets that count as applied",
         "",
+    )
+
+
+def _changelog_truncated(source: Source, stored: int, end: int) -> LogRefused:
+    return _refused(
+        source,
+        f"ends at offset {end}, and {source.service} had stored rows in it up to {stored}: it has "
+        "been cut off, and the table on this disk lacks them too",
+        _advice(source),
+    )
+
+
+def _rows_elsewhere(source: Source) -> LogRefused:
+    return _refused(
+        source,
+        f"holds no whole table, nor does this disk, and {source.service} has applied events: their "
+        "rows are on the disk of another machine",
+        _advice(source),
+    )
+
+
+def _advice(source: Source) -> str:
+    return (
+        "Operator: start the worker whose data folder has this partition of the table, alone until "
+        f"it has logged `changelog filled from disk`. Is there none, `payflow adopt "
+        f"{source.service} --without-rows` goes on with what the changelog holds, by event ids "
+        "alone: "
     )
 
 

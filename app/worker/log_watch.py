@@ -15,7 +15,7 @@ from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.logs import topic_logs
 from app.kafka.reader import reader, span
 from app.wire.records import source_name
-from app.worker.log_check import LogCheck, WorkerApp
+from app.worker.log_check import LogCheck
 from app.worker.log_identity import (
     LogRefused,
     check_begin,
@@ -24,6 +24,7 @@ from app.worker.log_identity import (
     check_partitions,
     missing_topic,
 )
+from app.worker.worker_app import WorkerApp
 
 CHECK_SECONDS = 3.0
 """How often the logs are checked."""

@@ -23,6 +23,10 @@ from tables import Table
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
+PAGE_ROWS_MAX = 500
+PAGE_BYTES_MAX = 4 << 20
+"""What is read of a table in one go when all of it is put into its changelog again."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,6 +35,8 @@ class Store:
 
     def __init__(self, table: Any) -> None:
         self._table = table
+        self.stored: dict[int, int] = {}
+        """By partition, the offset of the changelog before which its rows are in the store."""
 
     async def stop_on_errors(self) -> None:
         """Make errors end the process when Faust opens and fills the table; call it before that.
@@ -98,6 +104,34 @@ class Store:
             self._database(partition).put(self._table.data.offset_key, b"%d" % offset)
         except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
             self._stop(error)
+        self.stored[partition] = offset + 1
+
+    def note_recovered(self, partition: int) -> None:
+        """Note how far a recovery has brought the changelog into the store."""
+        offset = self.get(partition, self._table.data.offset_key)
+        self.stored[partition] = int(offset) + 1 if offset is not None else 0
+
+    def page(self, partition: int, after: bytes | None) -> list[tuple[bytes, bytes]]:
+        """Return a page of the entries behind the key `after`; nothing: all were returned.
+
+        Delivery's own marks are among them. The two entries that speak of the changelog itself, its
+        offset and the logs that were applied, are not.
+        """
+        entries: list[tuple[bytes, bytes]] = []
+        own, size = (self._table.data.offset_key, row.LOGS_KEY), 0
+        found = self._database(partition).iter()
+        found.seek(after + b"\0" if after is not None else b"")
+        while found.valid() and len(entries) < PAGE_ROWS_MAX and size < PAGE_BYTES_MAX:
+            key = found.key()
+            if key not in own:
+                entries.append((key, found.value()))
+                size += len(entries[-1][1])
+            found.next()
+        try:
+            found.status()
+        except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+            self._stop(error)
+        return entries
 
     def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield rows in key order from `start`. Do not await while iterating."""

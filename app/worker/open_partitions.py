@@ -1,0 +1,91 @@
+"""The table partitions that are open while logs are checked, and what their rows have noted.
+
+A check waits for brokers, and partitions may come and go meanwhile: what was asked of some must not
+be taken for an answer about others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from aiokafka import TopicPartition
+
+from app.delivery.agent import Agent
+from app.delivery.row import LOGS_KEY
+from app.kafka.applied_logs import AppliedLogs, decode_logs, marks_of
+from app.kafka.logs import PlaceFacts
+from app.worker.log_identity import LogRefused, Source, is_to_be_filled, raise_first
+from app.worker.store import Store
+from workflows.shared.errors import PayflowError
+
+Readers = Mapping[str, tuple[Agent, Store | None]]
+"""By topic: which agent reads it, and where its rows are."""
+
+
+class PartitionsMoved(PayflowError):
+    """Other partitions are open than those that were asked about: all is to be asked again."""
+
+
+class Rebalanced(PayflowError):
+    """Partitions were given up: a check of its own follows the recovery that follows."""
+
+
+class SharingApp(Protocol):
+    """A worker's Faust application."""
+
+    rebalances: int
+    """How often partitions were given up."""
+
+
+class OpenPartitions:
+    """The partitions of `stores` that are open now."""
+
+    def __init__(self, app: SharingApp, stores: Sequence[Store]) -> None:
+        self._app = app
+        self._stores = stores
+        self._rebalances = app.rebalances
+        self.places = self._places()
+        for store, at in self.places:
+            store.note_recovered(at)
+        self.logs: dict[tuple[str, int], AppliedLogs] = {
+            (store.changelog, at): decode_logs(store.get(at, LOGS_KEY)) for store, at in self.places
+        }
+        """By changelog and partition: which logs the rows have applied."""
+
+    def check(self) -> None:
+        """Raise Rebalanced or PartitionsMoved when others are open by now."""
+        if self._app.rebalances != self._rebalances:
+            raise Rebalanced("partitions were given up")
+        if self._places() != self.places:
+            raise PartitionsMoved("other partitions of tables are open than those asked about")
+
+    def refills(
+        self,
+        readers: Readers,
+        facts: Mapping[TopicPartition, PlaceFacts],
+        source: Callable[[str, int], Source],
+    ) -> set[tuple[str, int]]:
+        """Return those whose changelogs are to be filled from the table on disk.
+
+        Raises LogRefused where rows would be missing.
+        """
+        marks = marks_of(facts)
+        refills: set[tuple[str, int]] = set()
+        refused: list[LogRefused] = []
+        for store, at in self.places:
+            name = store.changelog
+            of = [
+                marks[topic, at]
+                for topic, (_, kept) in readers.items()
+                if kept is store and (topic, at) in marks
+            ]
+            now = facts.get(TopicPartition(name, at))
+            try:
+                if is_to_be_filled(source(name, at), self.logs[name, at], now, of):
+                    refills.add((name, at))
+            except LogRefused as error:
+                refused.append(error)
+        raise_first(refused)
+        return refills
+
+    def _places(self) -> list[tuple[Store, int]]:
+        return [(store, at) for store in self._stores for at in store.open_partitions()]
