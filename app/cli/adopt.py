@@ -16,7 +16,15 @@ from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import ensure_topics
 from app.local import broker
 from app.local.instance_folder import SupervisorError, running
-from app.operations.adoption.adopt import STARTS, Adoption, Start, adopt, plan
+from app.operations.adoption.adopt import (
+    STARTS,
+    Adoption,
+    Choice,
+    Start,
+    adopt,
+    plan,
+    wait_until_stopped,
+)
 from app.registry import load_agents, services, wanted_topics
 
 From = Annotated[
@@ -29,6 +37,14 @@ From = Annotated[
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 Who = Annotated[str, typer.Option("--as", help="Who acts; the user of this terminal otherwise.")]
 
+WithoutRows = Annotated[
+    bool,
+    typer.Option(
+        "--without-rows",
+        help="Go on with empty tables where no disk and no changelog has the rows.",
+    ),
+]
+
 
 def adopt_logs(  # noqa: PLR0913  each is an option
     service: Annotated[list[str] | None, typer.Argument(help="Services; none: all.")] = None,
@@ -36,6 +52,7 @@ def adopt_logs(  # noqa: PLR0913  each is an option
     begin: From = "",
     why: Why = "",
     who: Who = "",
+    without_rows: WithoutRows = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     as_json_too: AsJson = False,
 ) -> None:
@@ -48,27 +65,31 @@ def adopt_logs(  # noqa: PLR0913  each is an option
         fail(f"say --from {'|'.join(STARTS)} and --reason, or --dry-run to see what there is", 2)
     if begin and start is None:
         fail(f"--from {begin}: say one of {', '.join(STARTS)}", 2)
-    act = (start, who or this_user(), why)
+    choice = Choice(start=start, at_s=time.time_ns() // 1_000_000_000, without_rows=without_rows)
+    act = (choice, who or this_user(), why[:500])
     run(_adopt(chosen, act, dry_run=dry_run, as_json_too=as_json_too))
 
 
 async def _adopt(
-    chosen: Sequence[str], act: tuple[Start | None, str, str], *, dry_run: bool, as_json_too: bool
+    chosen: Sequence[str], act: tuple[Choice, str, str], *, dry_run: bool, as_json_too: bool
 ) -> None:
-    start, who, why = act
+    choice, who, why = act
     async with _broker(configuration()) as config:
         await ensure_topics(config, wanted_topics(config))
-        now_s = time.time_ns() // 1_000_000_000
-        plans = {name: await plan(config, name, _topics(name), start, now_s) for name in chosen}
+        if not dry_run:
+            # Of none is anything adopted where workers of another still run.
+            for name in chosen:
+                await wait_until_stopped(config, name)
+        plans = {name: await plan(config, name, _topics(name), choice) for name in chosen}
         if as_json_too:
             as_json({name: msgspec.to_builtins(each) for name, each in plans.items()})
         else:
             for name, adoptions in plans.items():
                 _say(name, adoptions)
-        if dry_run or start is None:
+        if dry_run:
             return
-        for name, adoptions in plans.items():
-            await adopt(config, name, adoptions, start, who, why[:500])
+        for name in plans:
+            await adopt(config, name, _topics(name), choice, who, why)
             err.print(f"{name} has adopted its logs; it takes them at its next start", markup=False)
 
 

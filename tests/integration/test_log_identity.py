@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,7 +26,7 @@ from app.delivery.row import decode_row
 from app.host.exit import EXIT_REFUSED
 from app.kafka.admin import TopicSpec, admin_client, delete_before, ensure_topics
 from app.kafka.reader import consumer_options, reader, span
-from app.operations.adoption.adopt import Start, adopt, plan, wait_until_stopped
+from app.operations.adoption.adopt import Choice, Start, adopt, wait_until_stopped
 from app.operations.verification.consistent_cut import (
     ConsistentCut,
     sources_of,
@@ -105,11 +106,11 @@ class Site:
     async def _are_gone(self, admin: AIOKafkaAdminClient, topics: tuple[str, ...]) -> bool:
         return not set(topics) & set(await admin.list_topics())
 
-    async def adopt(self, start: Start) -> None:
+    async def adopt(self, start: Start, *, without_rows: bool = False) -> None:
         """Do what `payflow adopt` does, for a service that is none of Payflow's own."""
         await self.make("audit")
-        adoptions = await plan(self.config, "test", ["orders"], start, int(time.time()))
-        await adopt(self.config, "test", adoptions, start, "oda", "topics were made again")
+        choice = Choice(start=start, at_s=int(time.time()), without_rows=without_rows)
+        await adopt(self.config, "test", ["orders"], choice, "oda", "topics were made again")
 
     async def ends(self) -> dict[TopicPartition, int]:
         async with reader(self.config) as consumer:
@@ -320,6 +321,31 @@ async def test_a_worker_at_work_ends_when_its_log_is_no_longer_what_it_was(site:
     said = await site.refused(worker)
     assert "topic orders has 6 partitions, test was started with 4" in said
     assert received_of(EVENTS + RETURNS) == site.received()
+
+
+async def test_rows_on_the_disk_of_another_machine_are_waited_for(
+    site: Site, tmp_path: Path
+) -> None:
+    """The changelog was made again: who has no table is refused until one that has it was there."""
+    await publish(site.config, [""] * EVENTS, keys=KEYS)
+    await site.work(EVENTS)
+    await site.make_again("payflow-test-tally-changelog")
+    await site.adopt("committed")
+    (tmp_path / "elsewhere").mkdir()
+    own = site.config
+    elsewhere = msgspec.structs.replace(own, data_dir=str(tmp_path / "elsewhere"))
+
+    said = await site.refused(site.start(elsewhere))
+    assert "on the disk of another machine" in said
+    assert "`payflow adopt test --without-rows`" in said
+
+    await publish(own, [""] * KEYS, first=EVENTS, keys=KEYS)
+    await site.work(EVENTS + KEYS)
+    await wait_until_stopped(own, "test")
+    site.config = elsewhere
+    await publish(own, [""] * KEYS, first=EVENTS + KEYS, keys=KEYS)
+    await site.work(EVENTS + 2 * KEYS)
+    assert received_of(EVENTS + 2 * KEYS) == site.received(), "it has all of them now"
 
 
 def set_offset(path: Path, offset: bytes) -> bytes:

@@ -17,6 +17,8 @@ class LogsAdopted(Message, tag="payflow.audit.logs_adopted.v1", frozen=True, kw_
     """From where it reads what it has not committed in these very logs."""
     topics: tuple[Name, ...]
     """The topics that are other logs, or not whole; none: only its tables are taken from disk."""
+    without_rows: bool = False
+    """Whether it goes on by event ids alone where no table is found."""
 
 
 InstanceAction = FaultInjectionAction | LogsAdopted

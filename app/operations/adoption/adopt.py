@@ -16,11 +16,13 @@ from app.kafka.admin import admin_client
 from app.kafka.applied_logs import AppliedLog, log_of_mark, mark_of, vouches
 from app.kafka.groups import commit_for, described_group, group_of
 from app.kafka.logs import PlaceFacts, place_facts
-from app.kafka.messages import publish
+from app.kafka.messages import console_record, publish
 from app.kafka.reader import TopicPartition
 from app.wire.clock import now_ms
+from app.wire.envelope import from_headers
 from app.wire.topics import partitions_of
 from workflows.audit.adoption import LogsAdopted
+from workflows.audit.messages import ActionUnconfirmed
 from workflows.shared.errors import PayflowError
 
 Start = Literal["beginning", "committed", "end"]
@@ -51,12 +53,23 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     log: AppliedLog
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator has chosen."""
+
+    start: Start | None
+    """Where to go on in logs that are not those applied; None: from the beginning, as a preview."""
+    at_s: int
+    """When: the epoch of what is adopted."""
+    without_rows: bool = False
+    """Whether to go on by event ids alone where no table is found."""
+
+
 async def plan(
-    config: Config, service: str, topics: Sequence[str], start: Start | None, now_s: int
+    config: Config, service: str, topics: Sequence[str], choice: Choice
 ) -> list[Adoption]:
     """Return what `adopt` would do with each partition that `service` reads.
 
-    `start` None: from the beginning, as a preview. Raises AdoptionError, KafkaError.
+    Raises AdoptionError, KafkaError.
     """
     places = [
         TopicPartition(topic, partition)
@@ -67,15 +80,13 @@ async def plan(
     missing = [place for place in places if place not in facts]
     if missing:
         raise AdoptionError(f"the broker has no {missing[0].topic}/{missing[0].partition}")
-    return [_adoption(place, facts[place], start, now_s) for place in places]
+    return [_adoption(place, facts[place], choice) for place in places]
 
 
-def _adoption(
-    place: TopicPartition, facts: PlaceFacts, start: Start | None, now_s: int
-) -> Adoption:
+def _adoption(place: TopicPartition, facts: PlaceFacts, choice: Choice) -> Adoption:
     mark = log_of_mark(facts.metadata)
     is_kept = vouches(facts)
-    epoch = mark.epoch if is_kept and mark is not None else now_s
+    epoch = mark.epoch if is_kept and mark is not None else choice.at_s
     before, produced = _produced(facts, mark, is_kept=is_kept)
     return Adoption(
         topic=place.topic,
@@ -86,10 +97,15 @@ def _adoption(
         end=facts.end,
         committed=facts.committed,
         is_kept=is_kept,
-        offset=_offset(place, facts, "committed" if is_kept else start),
+        offset=_offset(place, facts, "committed" if is_kept else choice.start),
         epoch=epoch,
         log=AppliedLog(
-            identity=facts.log.identity, epoch=epoch, adopted=True, before=before, produced=produced
+            identity=facts.log.identity,
+            epoch=epoch,
+            adopted=True,
+            before=before,
+            produced=produced,
+            stored=None if choice.without_rows else _stored(facts, mark),
         ),
     )
 
@@ -107,6 +123,13 @@ def _produced(
         # In another log, offsets count otherwise: a mirror has translated the one that it commits.
         return 0, None
     return mark.epoch, facts.committed
+
+
+def _stored(facts: PlaceFacts, mark: AppliedLog | None) -> int | None:
+    """Return how far rows were stored; 0: there are some, and nothing says how far."""
+    if mark is not None and mark.stored is not None:
+        return mark.stored
+    return 0 if facts.committed else None
 
 
 def _offset(place: TopicPartition, facts: PlaceFacts, start: Start | None) -> int:
@@ -128,23 +151,43 @@ def _offset(place: TopicPartition, facts: PlaceFacts, start: Start | None) -> in
 
 
 async def adopt(  # noqa: PLR0913  whose logs, from where, who and why
-    config: Config, service: str, adoptions: Sequence[Adoption], start: Start, who: str, why: str
-) -> None:
-    """Write down who adopts the logs of `service` and why, then do it.
+    config: Config, service: str, topics: Sequence[str], choice: Choice, who: str, why: str
+) -> list[Adoption]:
+    """Write down who adopts the logs of `service` and why, then do it; return what was done.
 
-    Raises AdoptionError while workers of `service` run.
+    Where the group does not take it, that is written down too. Raises AdoptionError while workers
+    of `service` run, and KafkaError.
     """
+    assert choice.start is not None, "a preview is not carried out"
+    # What a worker that is just ending commits must not be set back: the plan is made of what the
+    # group has committed once nobody is in it.
     await wait_until_stopped(config, service)
+    adoptions = await plan(config, service, topics, choice)
     changed = sorted({each.topic for each in adoptions if not each.is_kept})
     message = LogsAdopted(
-        about=f"service:{service}", who=who, why=why, start=start, topics=tuple(changed)
+        about=f"service:{service}",
+        who=who,
+        why=why,
+        start=choice.start,
+        topics=tuple(changed),
+        without_rows=choice.without_rows,
     )
-    await publish(config, [message], now_ms())
+    at_ms = now_ms()
+    await publish(config, [message], at_ms)
     offsets = {
         TopicPartition(each.topic, each.partition): (each.offset, mark_of(each.log))
         for each in adoptions
     }
-    await commit_for(config, group_of(service), offsets)
+    try:
+        await commit_for(config, group_of(service), offsets)
+    except Exception as error:
+        action_id = from_headers(console_record(message, at_ms).headers).id
+        failed = ActionUnconfirmed(
+            about=message.about, who=who, action_id=action_id, failure=type(error).__name__
+        )
+        await publish(config, [failed], now_ms())
+        raise
+    return adoptions
 
 
 async def wait_until_stopped(config: Config, service: str) -> None:
