@@ -15,6 +15,8 @@ from app.host.routes import Handler
 
 CONNECTIONS_MAX = 500
 """Of one server: a further one takes the place of the one that has waited longest."""
+ADDRESS_SHARE = 0.8
+"""Of all connections, those of one address: a machine that holds its own leaves some for others."""
 HEADERS_SECONDS = 10.0
 """From the first byte of a request, or from the start of its connection, to the end of its head."""
 BODY_SECONDS = 30.0
@@ -26,7 +28,7 @@ IDENTITY = frozenset({"", "identity"})
 
 
 class Limits:
-    """The connections of one server, those that wait for a request in the order they began to."""
+    """The connections of one server, those that wait for (the rest of) a request in order."""
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Limits:
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.connections_max = connections_max
+        self.address_max = max(1, int(connections_max * ADDRESS_SHARE))
         self.headers_seconds = headers_seconds
         self.body_seconds = body_seconds
         self.idle_seconds = idle_seconds
@@ -44,8 +47,12 @@ class Limits:
 
     def admit(self, connection: "Connection") -> None:
         """Count `connection`, in the place of another where there are too many."""
-        if len(self.open) >= self.connections_max:
-            # Half requests go first; while every other one is answered, the new one goes.
+        of_address = sum(each.address == connection.address for each in self.open)
+        # Half requests go first; while every other one is answered, the new one goes.
+        if of_address >= self.address_max:
+            own = (each for each in self.waiting if each.address == connection.address)
+            next(own, connection).abort()
+        elif len(self.open) >= self.connections_max:
             next(iter(self.waiting), connection).abort()
         self.open.add(connection)
 
@@ -64,11 +71,15 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = False
+        self._asked: web.Request | None = None
+        self.address = ""
+        """Where it comes from, without the port."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head."""
         # Not `isinstance`: the transports of uvloop, on which workers run, have no base of asyncio.
         self._transport = cast("asyncio.WriteTransport", transport)
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
         self._inner.connection_made(transport)
         self._limits.admit(self)
         self._wait(self._limits.headers_seconds)
@@ -104,18 +115,30 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def begin(self, request: web.Request) -> None:
-        """Wait for no head: `request` is answered, and its body has a time."""
+        """Wait for no head: `request` is answered, and its body has a time.
+
+        Until its body is there, others may have its place: a request without one costs nothing.
+        """
         self._stop_timer()
         self._is_idle = False
         self._limits.waiting.pop(self, None)
         if not request.content.is_eof():
+            self._asked = request
+            self._limits.waiting[self] = None
+            request.content.on_eof(functools.partial(self._whole, request))
             self._call_later(self._limits.body_seconds, functools.partial(_too_late, request))
 
     def end(self) -> None:
         """Wait for the next request."""
+        self._asked = None
         if self in self._limits.open:
             self._wait(self._limits.idle_seconds)
             self._is_idle = True
+
+    def _whole(self, request: web.Request) -> None:
+        # A body that nobody read may end after its answer: then the connection waits again.
+        if self._asked is request:
+            self._limits.waiting.pop(self, None)
 
     def _wait(self, seconds: float) -> None:
         self._is_idle = False

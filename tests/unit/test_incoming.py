@@ -10,6 +10,7 @@ from aiohttp import web
 
 from app.host.incoming import LimitedSite, Limits, readable, runner_of
 from app.local.simulators.request_checks import refusals
+from tests.support.external_systems import until
 
 BEGINNING = b"POST / HTTP/1.1\r\nHost: here\r\n"
 
@@ -31,9 +32,9 @@ async def serving(limits: Limits) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def said(port: int, sent: bytes) -> bytes:
+async def said(port: int, sent: bytes, source: str = "127.0.0.1") -> bytes:
     """Return all that the server answers until it ends the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     writer.write(sent)
     try:
         return await reader.read()
@@ -93,12 +94,20 @@ async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
     assert answer.endswith(b"there")
 
 
-async def test_half_requests_keep_nobody_out() -> None:
+HALF_BODY = BEGINNING + b"Content-Length: 5\r\n\r\nab"
+
+
+@pytest.mark.parametrize(
+    "half", [pytest.param(BEGINNING, id="head"), pytest.param(HALF_BODY, id="body")]
+)
+async def test_half_requests_keep_nobody_out(half: bytes) -> None:
     """The one that has waited longest goes."""
     async with serving(Limits(connections_max=3)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
         for _, writer in held:
-            writer.write(BEGINNING)
+            writer.write(half)
+        # The server has read all of them: the heads of half bodies are whole.
+        await asyncio.sleep(0.05)
         answer = await said(port, BEGINNING + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
         ended = [await asyncio.wait_for(reader.read(), 5) for reader, _ in held[:5]]
         for _, writer in held:
@@ -108,11 +117,96 @@ async def test_half_requests_keep_nobody_out() -> None:
     assert [b""] * 5 == ended
 
 
+async def test_a_body_that_came_in_the_end_keeps_its_place() -> None:
+    """While it is answered nobody gets it, and afterwards it waits like any other."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        begun.set()
+        body = await request.read()
+        await asyncio.wait_for(goes_on.wait(), 5)
+        return web.Response(body=body)
+
+    app = web.Application(middlewares=[refusals, readable])
+    app.router.add_post("/", slow)
+    runner = await runner_of(app, 0.1)
+    limits = Limits(connections_max=1)
+    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
+    port = runner.addresses[0][1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HALF_BODY)
+    await asyncio.wait_for(begun.wait(), 5)
+    assert 1 == len(limits.waiting)
+    writer.write(b"cde")
+    await until(lambda: not limits.waiting)
+    refused = await said(port, BEGINNING)
+    goes_on.set()
+    answer = await reader.readuntil(b"abcde")
+    await until(lambda: len(limits.waiting) == 1)
+    writer.close()
+    await runner.cleanup()
+
+    assert (b"", b"200") == (refused, answer.split()[1])
+
+
+async def test_a_body_that_nobody_read_takes_no_place() -> None:
+    """It came after the answer: the connection waits for a request, and others may have it."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    app = web.Application(middlewares=[refusals, readable])
+    app.router.add_post("/", refuse)
+    runner = await runner_of(app, 0.1)
+    limits = Limits()
+    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    writer.write(HALF_BODY)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"cde")
+    await asyncio.sleep(0.1)
+    waiting = len(limits.waiting)
+    writer.close()
+    await runner.cleanup()
+
+    assert 1 == waiting
+
+
+async def test_one_address_leaves_places_for_others() -> None:
+    """Also one whose requests are all being answered."""
+    goes_on = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.wait_for(goes_on.wait(), 5)
+        return web.Response(text="there")
+
+    app = web.Application(middlewares=[refusals, readable])
+    app.router.add_post("/", slow)
+    runner = await runner_of(app, 0.1)
+    limits = Limits(connections_max=5)
+    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
+    port = runner.addresses[0][1]
+    whole = BEGINNING + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    asking = [asyncio.create_task(said(port, whole)) for _ in range(4)]
+    await until(lambda: len(limits.open) == 4 and not limits.waiting)
+    refused = await said(port, whole)
+    elsewhere = asyncio.create_task(said(port, whole, source="127.0.0.2"))
+    await until(lambda: len(limits.open) == 5 and not limits.waiting)
+    goes_on.set()
+    answers = [await each for each in (*asking, elsewhere)]
+    await runner.cleanup()
+
+    assert b"" == refused
+    assert all(answer.endswith(b"there") for answer in answers)
+
+
 def test_half_requests_are_ended_on_the_loop_of_a_worker() -> None:
     """Workers and consoles run on uvloop, whose transports have no base class of asyncio."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.wait_for(test_a_connection_without_a_whole_head_is_ended(BEGINNING), 5))
-        runner.run(asyncio.wait_for(test_half_requests_keep_nobody_out(), 5))
+        runner.run(asyncio.wait_for(test_half_requests_keep_nobody_out(BEGINNING), 5))
+        runner.run(asyncio.wait_for(test_half_requests_keep_nobody_out(HALF_BODY), 5))
+        runner.run(asyncio.wait_for(test_a_body_that_came_in_the_end_keeps_its_place(), 5))
         runner.run(asyncio.wait_for(test_a_body_that_does_not_come_is_answered(), 5))
 
 
