@@ -49,7 +49,9 @@ def _first(config: Config, say: Callable[[str], None]) -> Secrets:
         # What lies on its topics is signed with these: with others it would be forged.
         say(
             f"{config.data_path} is from a version before, and keeps the keys that everybody "
-            "knows. Operator: PAYFLOW_SIGNING_KEY and PAYFLOW_SIGNING_KEY_BEFORE change them"
+            "knows. Operator: choose a PAYFLOW_SIGNING_KEY; give the known one as "
+            "PAYFLOW_SIGNING_KEY_BEFORE only while all is bound to this machine and until what "
+            "lies on the topics is handled, then unset it"
         )
         return Secrets(**{name: getattr(Config(), name) for name in Secrets.__struct_fields__})
     drawn = (secrets.token_urlsafe(BYTES) for _ in Secrets.__struct_fields__)

@@ -2,6 +2,8 @@
 
 from app.config import LOOPBACK, SECRETS, Config, ConfigError, is_local
 
+KNOWN_KEY = Config().signing_key
+"""The signing key of whoever has chosen none."""
 PLACES = ("host", "broker_url", "console_url", "provider_url", "carrier_url")
 
 
@@ -15,6 +17,11 @@ def known_secrets(config: Config) -> tuple[str, ...]:
     )
 
 
+def is_known_key(key: str) -> bool:
+    """Return whether everybody knows the signing key `key`, of now or of before."""
+    return key == KNOWN_KEY
+
+
 def check_secrets(config: Config) -> None:
     """Raise ConfigError for a known secret where others reach this instance, or it reaches them."""
     elsewhere = [name for name in PLACES if not is_here(getattr(config, name))]
@@ -24,6 +31,12 @@ def check_secrets(config: Config) -> None:
             f"everybody knows {setting}, and {place} is not of this machine alone. "
             f"Operator: choose one for the whole instance, as {setting} or in a file that "
             f"{setting}_FILE names"
+        )
+    if elsewhere and is_known_key(config.signing_key_before):
+        raise ConfigError(
+            "everybody knows PAYFLOW_SIGNING_KEY_BEFORE, so whatever anybody signs would be "
+            f"believed, and PAYFLOW_{elsewhere[0].upper()} is not of this machine alone. "
+            "Operator: unset it"
         )
 
 

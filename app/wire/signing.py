@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from app.config import Config
 from app.wire import records
 from app.wire.envelope import Envelope, derive_id
+from app.wire.known_secrets import is_known_key
 from app.wire.records import Outgoing, Record
 from app.wire.topics import topic_name
 from workflows.shared.message import Message
@@ -154,8 +155,14 @@ def is_rows_token(said: str, path: str, config: Config) -> bool:
 
 
 def is_of_payflow(said: str, path: str, config: Config) -> bool:
-    """Return whether `said` is a token for `path` of a process with a signing key."""
-    secrets = [secret for secret in (config.signing_key, config.signing_key_before) if secret]
+    """Return whether `said` is a token for `path` of a process with a signing key.
+
+    The key of before counts while processes are restarted with another one, unless one of the two
+    is known to everybody: what it signed on topics lies there, but nobody needs its tokens.
+    """
+    keys = (config.signing_key, config.signing_key_before)
+    changing = all(keys) and not any(map(is_known_key, keys))
+    secrets = [secret for secret in (keys if changing else keys[:1]) if secret]
     passes = (rows_token(path, secret).encode() for secret in secrets)
     return any(hmac.compare_digest(said.encode(errors="replace"), each) for each in passes)
 

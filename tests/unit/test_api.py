@@ -18,6 +18,7 @@ from app.console.api.routes import ROUTES
 from app.console.server import make_api
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.wire.envelope import Envelope
+from app.wire.known_secrets import KNOWN_KEY
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
@@ -750,6 +751,21 @@ async def test_a_worker_shows_rows_to_payflow_alone(
         for wrong in ("", "\u00e9", rows_token("/tables/stock/b", "new")):
             assert 403 == await status(path, wrong)
     assert 404 == await status("/tables/x/y", rows_token("/tables/x/y", "new"))
+
+
+@pytest.mark.parametrize(("key", "before"), [("new", KNOWN_KEY), (KNOWN_KEY, "old")])
+async def test_beside_a_known_key_the_one_of_before_reads_nothing(
+    queries: FakeWorker, aiohttp_client: Any, key: str, before: str
+) -> None:
+    """Everybody could make such a token."""
+    queries.keep("stock", "a", {"on_hand": 1})
+    config = Config(signing_key=key, signing_key_before=before)
+    client = await aiohttp_client(make_site(queries, config))
+    path = "/tables/stock/a"
+
+    for said, status in ((before, 403), (key, 200)):
+        headers = {ROWS_PASS: rows_token(path, said)}
+        assert status == (await client.get(path, headers=headers)).status
 
 
 async def test_a_worker_answers_no_page_of_another_name(

@@ -60,6 +60,18 @@ def test_a_cluster_shares_what_is_chosen_for_it(tmp_path: Path) -> None:
     assert not (tmp_path / FILE).exists()
 
 
+def test_a_known_key_of_before_is_for_this_machine_alone() -> None:
+    """Whatever it signed would be believed, and everybody can sign with it."""
+    changing = Config(signing_key="ours", signing_key_before=Config().signing_key)
+    chosen = {name: f"own {name}" for name in NAMES}
+    elsewhere = replace(changing, **chosen, broker_url="kafka.example:9092")
+
+    check_secrets(changing)
+    check_secrets(replace(elsewhere, signing_key_before="ours before"))
+    with pytest.raises(ConfigError, match=r"PAYFLOW_SIGNING_KEY_BEFORE.*unset it"):
+        check_secrets(elsewhere)
+
+
 def test_a_folder_of_a_version_before_keeps_the_keys_of_its_events(tmp_path: Path) -> None:
     """And it is said, with what changes them."""
     (tmp_path / "up.json").write_text("{}")
@@ -68,7 +80,7 @@ def test_a_folder_of_a_version_before_keeps_the_keys_of_its_events(tmp_path: Pat
     found = with_secrets(config_of(tmp_path), said.append)
 
     assert config_of(tmp_path) == found
-    assert "PAYFLOW_SIGNING_KEY_BEFORE" in said[0]
+    assert "PAYFLOW_SIGNING_KEY_BEFORE only while all is bound to this machine" in said[0]
 
 
 def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
