@@ -320,6 +320,42 @@ async def test_anybody_reads_on_loopback(doors: Doors) -> None:
         assert 200 == (await doors.client.get(path)).status, path
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+async def test_whoever_comes_through_a_proxy_must_sign_in_to_look(doors: Doors, name: str) -> None:
+    """It listens on this machine, its callers are elsewhere; whatever the header says."""
+    signed_in = doors.person("vic", "viewer")
+
+    for path in ("/", "/tables"):
+        for said in ("203.0.113.7", "127.0.0.1", ""):
+            answer = await doors.client.get(path, headers={name: said}, allow_redirects=False)
+            assert answer.status not in (200, 500), (path, said)
+        assert 200 == (await doors.client.get(path, headers={**signed_in, name: "x"})).status
+
+
+async def test_behind_a_trusted_proxy_nobody_reads_without_signing_in(
+    tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any
+) -> None:
+    """Also where it adds no header."""
+    config = replace(CONFIG, trusted_proxies="127.0.0.1")
+    proxied = await doors_of(config, tmp_path, aiohttp_client, aiohttp_server)
+
+    assert 401 == (await proxied.client.get("/tables")).status
+
+
+async def test_a_page_of_another_site_begins_no_read(doors: Doors) -> None:
+    """A link leads here all the same, and our own pages ask."""
+    for site, mode, status in (
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("cross-site", "", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ):
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+        assert status == (await doors.client.get("/tables", headers=headers)).status, (site, mode)
+
+
 # --- attacks on those who may ---------------------------------------------------------
 
 

@@ -194,10 +194,13 @@ async def _admit(request: web.Request, route: Route) -> None:
     """Let a client through for its own, an operator for everything, and allowed readers."""
     if key := client_key(request):
         put_caller(request, client_caller(request, route, key))
-    elif route.audience == "client":
+        return
+    if route.audience == "client":
         operator = await _operator(request, "operator")
         put_caller(request, operator_caller(operator, request.app[CONTEXT].config))
-    elif not may_read(request, request.app[CONTEXT].config):
+        return
+    _check_site(request)
+    if not may_read(request, request.app[CONTEXT].config):
         await _operator(request, "viewer", actions=False)
 
 
@@ -243,6 +246,17 @@ def _check_origin(request: web.Request, *, must_say: bool) -> None:
         raise Problem(
             403, "Forbidden", "this was asked by another page, or by none", field="Origin"
         )
+
+
+def _check_site(request: web.Request) -> None:
+    """Raise Problem 403 for what a page of another site fetches; a link there may lead here.
+
+    It would not see the answer, but could let a browser that is here begin costly reads.
+    """
+    site, mode = header(request, "Sec-Fetch-Site"), header(request, "Sec-Fetch-Mode")
+    if site == "cross-site" and mode != "navigate":
+        detail = "this was fetched by a page of another site"
+        raise Problem(403, "Forbidden", detail, field="Sec-Fetch-Site")
 
 
 async def _csrf(request: web.Request) -> str:

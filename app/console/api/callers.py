@@ -10,12 +10,15 @@ from app.config import LOOPBACK, Config, is_local
 from app.console.api.context import CONTEXT
 from app.console.api.problems import RETRY_AFTER, Problem
 from app.entrypoints.requests import operator_scopes
-from app.host.parameters import header
+from app.host.parameters import has_header, header
 from app.host.routes import Route
 from app.wire.clock import now_ms
 from app.wire.envelope import derive_id
 from app.wire.known_secrets import known_secrets
 from app.wire.signing import ROWS_PASS, is_of_payflow, keyed_digest
+
+PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+"""What proxies add: one of them is enough, whatever it says."""
 
 log = structlog.get_logger(__name__)
 
@@ -114,11 +117,18 @@ def operator_caller(operator: Operator, config: Config) -> Caller:
 def may_read(request: web.Request, config: Config) -> bool:
     """Return whether it may read without signing in.
 
-    Everybody may while all is bound to loopback and called so; elsewhere, processes of Payflow.
+    Everybody may while all is bound to loopback and called so, without a proxy that would bring
+    callers from elsewhere; otherwise, processes of Payflow.
     """
-    if config.host in LOOPBACK and is_local(config.console_url):
+    is_bound_here = config.host in LOOPBACK and is_local(config.console_url)
+    if is_bound_here and not _is_proxied(request, config):
         return True
     token = header(request, ROWS_PASS)
     if "signing_key" in known_secrets(config):
         return False
     return is_of_payflow(token, request.raw_path, config)
+
+
+def _is_proxied(request: web.Request, config: Config) -> bool:
+    """Return whether others may come here through a proxy: then its address says nothing."""
+    return bool(config.trusted_proxies) or any(has_header(request, name) for name in PROXY_HEADERS)
