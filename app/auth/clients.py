@@ -5,7 +5,8 @@ A key is 32 random bytes, so a digest that is quick to compute says nothing abou
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -96,6 +97,11 @@ def client_of(folder: Path, key: str, now_ms: int) -> Client | None:
 
 def add(folder: Path, name: str, scopes: Sequence[str]) -> str:
     """Add a client; return its key. Raises ClientsError for a name that is taken or invalid."""
+    with _changing(folder):
+        return _add(folder, name, scopes)
+
+
+def _add(folder: Path, name: str, scopes: Sequence[str]) -> str:
     known = clients(folder)
     if name in {client.name for client in known}:
         raise ClientsError(f"there is or was a client {name}: choose another name")
@@ -113,28 +119,46 @@ def add(folder: Path, name: str, scopes: Sequence[str]) -> str:
     except msgspec.ValidationError as error:
         raise ClientsError(f"{name[:80]!r}: {error}") from error
     if client.tag in {each.tag for each in known}:
-        return add(folder, name, scopes)
+        return _add(folder, name, scopes)
     _save(folder, [*known, client])
     return key
 
 
 def rotate(folder: Path, name: str, now_ms: int, overlap_seconds: int) -> str:
     """Give a client another key; those before end after `overlap_seconds`. Raises ClientsError."""
-    client, ends_ms = _living(folder, name), now_ms + overlap_seconds * 1_000
+    ends_ms = now_ms + overlap_seconds * 1_000
+    with _changing(folder):
+        client = _living(folder, name)
+        key, kept = _rotated(client, now_ms, ends_ms)
+        latest = kept[-KEYS_MAX:] if overlap_seconds else kept[-1:]
+        _put(folder, replace(client, keys=tuple(latest)))
+    return key
+
+
+def _rotated(client: Client, now_ms: int, ends_ms: int) -> tuple[str, list[ClientKey]]:
     kept = [
         replace(each, until_ms=ends_ms if each.until_ms is None else min(each.until_ms, ends_ms))
         for each in client.keys
         if each.until_ms is None or each.until_ms > now_ms
     ]
     key, digest = _new_key()
-    latest = kept[-(KEYS_MAX - 1) :] if overlap_seconds else []
-    _put(folder, replace(client, keys=(*latest, ClientKey(digest=digest))))
-    return key
+    return key, [*kept, ClientKey(digest=digest)]
 
 
 def revoke(folder: Path, name: str) -> None:
     """End every key of a client; its name stays taken. Raises ClientsError."""
-    _put(folder, replace(_living(folder, name), keys=()))
+    with _changing(folder):
+        _put(folder, replace(_living(folder, name), keys=()))
+
+
+@contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """Let no other command write what it read before: a revoked key would come back."""
+    try:
+        with private_file.changing(folder):
+            yield
+    except private_file.PrivateFileError as error:
+        raise ClientsError(str(error)) from error
 
 
 def _living(folder: Path, name: str) -> Client:

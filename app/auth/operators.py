@@ -6,7 +6,8 @@ A user who can write that file can act as any operator, so it must be accessible
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -122,39 +123,52 @@ def add(folder: Path, name: str, role: Role) -> str:
 
     Also by one in other case: who may act as `Ann` and as `ann` would be two of two people.
     """
-    known = people(folder)
-    taken = {person.name.casefold(): person.name for person in known}
-    if there := taken.get(name.casefold()):
-        raise PeopleError(f"there is a {there} already")
-    if len(known) >= PEOPLE_MAX:
-        raise PeopleError(f"there are {PEOPLE_MAX} people already")
-    person, token = _person(name, role)
-    _save(folder, [*known, person])
-    return token
+    with _changing(folder):
+        known = people(folder)
+        taken = {person.name.casefold(): person.name for person in known}
+        if there := taken.get(name.casefold()):
+            raise PeopleError(f"there is a {there} already")
+        if len(known) >= PEOPLE_MAX:
+            raise PeopleError(f"there are {PEOPLE_MAX} people already")
+        person, token = _person(name, role)
+        _save(folder, [*known, person])
+        return token
 
 
 def remove(folder: Path, name: str) -> None:
     """Remove a person, whose sessions end with it. Raises PeopleError: the last approver stays."""
-    known = people(folder)
-    _known(known, name)
-    left = [person for person in known if person.name != name]
-    if not any(person.role == "approver" for person in left):
-        raise PeopleError(f"{name} is the last approver: add another one first")
-    _save(folder, left)
+    with _changing(folder):
+        known = people(folder)
+        _known(known, name)
+        left = [person for person in known if person.name != name]
+        if not any(person.role == "approver" for person in left):
+            raise PeopleError(f"{name} is the last approver: add another one first")
+        _save(folder, left)
 
 
 def renew(folder: Path, name: str) -> str:
     """Give a person another token, which ends their sessions; return it. Raises PeopleError."""
-    known = people(folder)
-    changed, token = _person(name, _known(known, name).role)
-    _save(folder, [changed if person.name == name else person for person in known])
-    return token
+    with _changing(folder):
+        known = people(folder)
+        changed, token = _person(name, _known(known, name).role)
+        _save(folder, [changed if person.name == name else person for person in known])
+        return token
 
 
 def is_theirs(person: Person | None, token: str) -> bool:
     """Return whether `token` is the one of `person`; for None it is False and takes as long."""
     right = hmac.compare_digest(digest_of(token), person.digest if person else "0" * 64)
     return right and person is not None and not person.salt
+
+
+@contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """Let no other command write what it read before: whoever was removed would come back."""
+    try:
+        with private_file.changing(folder):
+            yield
+    except private_file.PrivateFileError as error:
+        raise PeopleError(str(error)) from error
 
 
 def _known(known: Sequence[Person], name: str) -> Person:

@@ -1,8 +1,11 @@
 """Files that decide who may act: only their owner may read or change them, or their folder."""
 
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +70,24 @@ def write_new(path: Path, body: bytes) -> None:
         except OSError:
             path.unlink()
             raise
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Hold the private files of `folder`, from reading one to renaming: nobody else changes them.
+
+    Raises PrivateFileError. It waits for others, and may not be entered twice by one caller.
+    """
+    try:
+        # The folder itself: a file beside them could be removed, and would have to be private too.
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise PrivateFileError(f"{folder} cannot be read: {error.strerror}") from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def beside(path: Path, value: msgspec.Struct) -> Path:

@@ -1,6 +1,7 @@
 """Clients of the API: their file, their keys, how keys end."""
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,33 @@ def test_a_revoked_client_is_nobody_and_its_name_is_nobodys(tmp_path: Path) -> N
         clients.add(tmp_path, "shop", SCOPES)
     with pytest.raises(ClientsError, match="revoked"):
         clients.rotate(tmp_path, "shop", NOW_MS, 0)
+
+
+def test_a_revoked_key_does_not_come_back_with_a_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two commands at once the second waits for the first, and reads what it wrote."""
+    key = clients.add(tmp_path, "shop", ["stock"])
+    has_read, goes_on, new_key = threading.Event(), threading.Event(), clients._new_key
+
+    def slow_key() -> tuple[str, str]:
+        has_read.set()
+        goes_on.wait(5)
+        return new_key()
+
+    monkeypatch.setattr(clients, "_new_key", slow_key)
+    rotating = threading.Thread(target=clients.rotate, args=(tmp_path, "shop", NOW_MS, 60))
+    revoking = threading.Thread(target=clients.revoke, args=(tmp_path, "shop"))
+    rotating.start()
+    assert has_read.wait(5)
+    revoking.start()
+    revoking.join(0.3)
+    goes_on.set()
+    for each in (rotating, revoking):
+        each.join(5)
+
+    assert () == clients.clients(tmp_path)[0].keys
+    assert clients.client_of(tmp_path, key, NOW_MS) is None
 
 
 def test_no_two_clients_have_one_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Operators: who there is, who is signed in, who asked too often."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,33 @@ def test_signing_in_takes_name_and_token(folder: Path):
         context.prove(name, said) for name, said in (("ann", "x"), ("x", token), ("", ""))
     ]
     assert "ann" == getattr(context.prove("ann", token), "name", "")
+
+
+def test_whoever_was_removed_does_not_come_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With somebody who is added by another command at the same time."""
+    operators.add(folder, "mallory", "operator")
+    has_read, goes_on, person = threading.Event(), threading.Event(), operators._person
+
+    def slow_person(name: str, role: operators.Role) -> Any:
+        has_read.set()
+        goes_on.wait(5)
+        return person(name, role)
+
+    monkeypatch.setattr(operators, "_person", slow_person)
+    adding = threading.Thread(target=operators.add, args=(folder, "zoe", "viewer"))
+    removing = threading.Thread(target=operators.remove, args=(folder, "mallory"))
+    adding.start()
+    assert has_read.wait(5)
+    removing.start()
+    removing.join(0.3)
+    goes_on.set()
+    for each in (adding, removing):
+        each.join(5)
+    names = {each.name for each in operators.people(folder)}
+
+    assert ("zoe" in names, "mallory" in names) == (True, False)
 
 
 def test_a_salted_digest_of_a_version_before_lets_nobody_in(folder: Path):
