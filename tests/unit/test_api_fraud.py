@@ -1,17 +1,22 @@
 """Fraud through the API: who may do what, audited first; nobody approves their own."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from app.console.api.fraud import FRAUD
 from app.console.api.fraud_actions import LIST_MAX
+from app.console.api.searches import SHARES
 from app.fraud.analysis.fraud_admin import Action, as_action
 from app.wire.envelope import Envelope
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.support.examples.fraud import paid
 from tests.support.examples.fraud_rules import MUCH, rule
+from tests.support.external_systems import until
 from tests.support.fraud_site import (
     AT_MS,
     EXTERNAL_SYSTEMS,
@@ -30,6 +35,7 @@ from workflows.audit.messages import (
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 RULE = {
     "rule_id": "much",
@@ -361,3 +367,31 @@ async def test_what_cannot_be_reckoned_now_is_said_so(site: FraudSite) -> None:
         kept.status,
     )
     assert 2 == len(site.asked)
+
+
+async def test_readers_share_what_reads_whole_topics(site: FraudSite) -> None:
+    """Callers without a name have some of it together; whoever signs in has their own."""
+    inside, goes_on, messages = [], asyncio.Event(), site.messages
+
+    async def slow(wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        inside.append(wanted)
+        await asyncio.wait_for(goes_on.wait(), 10)
+        return await messages(wanted)
+
+    site.client.app[FRAUD].messages = slow
+    shares = site.client.app[SHARES]
+
+    async def status(path: str, headers: dict[str, str]) -> int:
+        return (await site.client.get(path, headers=headers)).status
+
+    paths = ["/fraud/cases", "/console/fraud"] * 5
+    asking = [asyncio.create_task(status(path, {})) for path in paths]
+    await until(lambda: sum(task.done() for task in asking) == 6)
+    assert (4, 4) == (len(inside), shares.running("read"))
+    own = asyncio.create_task(status("/fraud/cases", site.machine("vic")))
+    await until(lambda: len(inside) == 5)
+    goes_on.set()
+    statuses = sorted(await asyncio.gather(*asking))
+
+    assert [200] * 4 + [429] * 6 == statuses
+    assert (200, 200) == (await own, await status("/fraud/cases", {}))

@@ -188,8 +188,8 @@ def test_drift_is_read_from_what_a_worker_shows() -> None:
     assert {"watched": 0, "psi": [], "alert_rate": {}} == drift_in("")
 
 
-async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
-    """A second caller meanwhile is asked to try again."""
+async def test_each_has_one_look_at_a_time_and_its_answer_is_kept() -> None:
+    """Callers without a name have one together, which keeps no operator out."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
     asked: list[Question] = []
 
@@ -200,16 +200,25 @@ async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
         return Answer()
 
     queries = Queries(ask)
-    first = asyncio.create_task(queries.answer(TRIAL))
+    first = asyncio.create_task(queries.answer(TRIAL, "this machine"))
     await begun.wait()
-    with pytest.raises(Problem, match="ask again"):
-        await queries.answer(TRIAL)
+    others = [
+        asyncio.create_task(queries.answer(Question(what="trial", from_ms=at), f"operator:{at}"))
+        for at in (7, 8)
+    ]
+    await asyncio.sleep(0)
+    for identity, status in (("203.0.113.7", 429), ("operator:7", 429), ("operator:9", 503)):
+        with pytest.raises(Problem, match="ask again") as refused:
+            await queries.answer(TRIAL, identity)
+        assert status == refused.value.status
     goes_on.set()
+    await asyncio.gather(*others)
 
-    assert (await first)[0] is (await queries.answer(TRIAL))[0]
+    assert (await first)[0] is (await queries.answer(TRIAL, "this machine"))[0]
     assert queries.known(TRIAL) is not None
     assert queries.known(Question(what="trial", from_ms=1)) is None
-    assert [TRIAL] == asked
+    assert [0, 7, 8] == [each.from_ms for each in asked]
+    await queries.answer(Question(what="trial", from_ms=2), "operator:7")
 
 
 async def test_the_process_says_why_it_has_no_answer() -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from app.auth import operators
 from app.console.api import dead_letters
+from app.console.api.dead_letters import DeadLetters
 from app.console.server import make_api
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.redrive import DeadLetterError
@@ -90,6 +91,29 @@ async def test_dead_letters_are_shown_and_nothing_of_them_runs(site: Site) -> No
         assert "&lt;script&gt;" in page
         assert "<script>alert" not in page
         assert '"ann"' not in page.replace("&#34;", '"')
+
+
+async def test_those_who_wait_for_a_reading_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that began after they asked: whoever acts on it sees what was there then."""
+    readings, goes_on = [], asyncio.Event()
+
+    async def slow(_config: Any) -> DeadLetterFacts:
+        readings.append(replace(KNOWN, through={"reading": len(readings)}))
+        found = readings[-1]
+        await asyncio.wait_for(goes_on.wait(), 5)
+        return found
+
+    monkeypatch.setattr(dead_letters, "gather", slow)
+    known = DeadLetters(CONFIG)
+    asking = [asyncio.create_task(known.known(fresh=True)) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    goes_on.set()
+    first, *others = await asyncio.gather(*asking)
+    later = await known.known(fresh=True)
+
+    assert 3 == len(readings)
+    assert [first, later] == [readings[0], readings[2]]
+    assert [readings[1]] * 19 == others
 
 
 async def test_groups_and_filters_say_the_same(site: Site) -> None:

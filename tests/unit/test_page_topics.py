@@ -1,25 +1,31 @@
 """Topics over records in lists: found with what was read, masked, harmless, as files too."""
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import repeat
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from app.console.api import streams
 from app.console.api import topics as api
+from app.console.api.searches import SHARES
 from app.console.pages import topics
 from app.kafka.errors import InspectionError, NoSuchTopic
 from app.operations.search import search_process, topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
+from app.operations.search.question import Begun
 from app.operations.search.record_view import RecordView
+from app.operations.search.scan_events import Found
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
 from tests.support.consumer import FakeConsumer, FakeRecord
 from tests.support.searches import search_locally
@@ -261,6 +267,76 @@ async def test_a_file_holds_no_formulas(client: TestClient) -> None:
     assert '\'=1+"x"' == rows[2][3]
     assert rows[2][-1].startswith("*** (18 bytes")
     assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@\t\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a\t@cmd", "a\\t'@cmd"),
+        ('a;"=1', "a;\"'=1"),
+        ("a; -1", "a; '-1"),
+        (";;+1", ";;'+1"),
+        ("a;b=1", "a;b=1"),
+        ("-1", "'-1"),
+    ],
+)
+def test_a_formula_is_none_behind_another_separator(cell: str, written: str) -> None:
+    """Where a comma is for decimals, spreadsheets separate cells by semicolons."""
+    assert written == api._inert(cell)
+
+
+async def endless(_request: Any, _question: Any) -> AsyncIterator[Begun | Found]:
+    """Find one large record after the other."""
+    record = RecordView(
+        topic=NAME, partition=0, offset=0, at_ms=1, key="k" * 50_000, type="", body={}, headers={}
+    )
+    yield Begun()
+    while True:
+        await asyncio.sleep(0)
+        yield Found(record=record)
+
+
+@pytest.mark.parametrize("path", ["find", "export", "export?format=csv"])
+async def test_whoever_does_not_read_has_no_share_for_ever(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The connection is ended."""
+    monkeypatch.setattr(api, "search_process", endless)
+    monkeypatch.setattr(streams, "WRITE_SECONDS_MAX", 0.05)
+    shares, most = client.app[SHARES], 0
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(f"GET /topics/{NAME}/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        while not most or shares.running("stream"):
+            most = max(most, shares.running("stream"))
+            await asyncio.sleep(0.001)
+    with suppress(ConnectionResetError):
+        while await reader.read(1 << 20):
+            pass
+    writer.close()
+
+    assert 1 == most
+    assert 0 == shares.running("stream")
+
+
+@pytest.mark.parametrize("path", ["find", "export"])
+async def test_a_stream_ends_in_the_end(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """However slowly it is read; a file that is not whole does not look so."""
+    monkeypatch.setattr(api, "search_process", endless)
+    monkeypatch.setattr(api, "STREAMED_SECONDS_MAX", 0.05)
+    broken_off = False
+    async with asyncio.timeout(10), client.get(f"/topics/{NAME}/{path}") as answer:
+        try:
+            async for _ in answer.content.iter_any():
+                pass
+        except ClientPayloadError:
+            broken_off = True
+
+    assert broken_off == (path == "export")
+    assert 0 == client.app[SHARES].running("stream")
 
 
 async def test_a_file_is_all_of_the_search(client: TestClient) -> None:

@@ -94,7 +94,8 @@ class DeadLetters:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._known: tuple[float, DeadLetterFacts] | None = None
+        self._known: tuple[float, float, DeadLetterFacts] | None = None
+        """When the reading of it began and ended, and what it found."""
         self._lock = asyncio.Lock()
         self.task: asyncio.Task[None] | None = None
         self.lines: deque[str] = deque(maxlen=LINES_MAX)
@@ -102,14 +103,21 @@ class DeadLetters:
         self.error = ""
 
     async def known(self, *, fresh: bool = False) -> DeadLetterFacts:
-        """Return every dead letter and its status. Raises Problem 503."""
+        """Return every dead letter and its status. Raises Problem 503.
+
+        With `fresh` it is read after this call; those who wait meanwhile share one reading.
+        """
+        asked_s = time.monotonic()
         async with self._lock:
-            old = self._known
-            if old is None or fresh or time.monotonic() - old[0] > KNOWN_SECONDS:
-                with asking_kafka():
-                    found = await gather(self._config)
-                self._known = old = (time.monotonic(), found)
-            return old[1]
+            if (old := self._known) is not None:
+                began_s, ended_s, found = old
+                if began_s >= asked_s if fresh else time.monotonic() - ended_s <= KNOWN_SECONDS:
+                    return found
+            began_s = time.monotonic()
+            with asking_kafka():
+                found = await gather(self._config)
+            self._known = (began_s, time.monotonic(), found)
+            return found
 
     def begin(self, choice: Choice, action: Action, rate: float) -> None:
         """Redrive dead letters in a task. Raises Problem 409 while another runs."""

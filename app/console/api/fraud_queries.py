@@ -1,4 +1,4 @@
-"""Back-tests and trials, computed in a process of their own, one at a time, with a time limit.
+"""Back-tests and trials, computed in processes of their own, one for each who asks, for a time.
 
 They read every payment, which would block the console's event loop.
 """
@@ -7,18 +7,22 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
 from app.config import Config, child_environment
 from app.console.api.context import unavailable
+from app.console.api.problems import RETRY_AFTER, Problem
+from app.console.api.searches import is_proven
 from app.fraud.analysis.queries import Answer, Question
 
 QUERY_SECONDS_MAX = 60.0
 FRESH_SECONDS = 60.0
 """An answer is cached for so long."""
 KEPT_MAX = 8
+RUNNING_MAX = 3
+"""Computed at once: each keeps a core busy. Callers without a name have one, all together."""
 LINE_BYTES_MAX = 8 << 20
 
 Ask = Callable[[Question], Awaitable[Answer]]
@@ -30,16 +34,17 @@ class Queries:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._kept: dict[bytes, tuple[float, Answer]] = {}
-        self._busy = asyncio.Lock()
+        self._running: set[str] = set()
 
-    async def answer(self, asked: Question) -> tuple[Answer, float]:
-        """Return the answer and its age. Raises Problem 503: busy, time-out, or no answer."""
+    async def answer(self, asked: Question, identity: str) -> tuple[Answer, float]:
+        """Return the answer for `identity` and its age.
+
+        Raises Problem 429 while it has another one computed; 503: busy, time-out, or no answer.
+        """
         name = msgspec.json.encode(asked, order="deterministic")
         if (kept := self._fresh(name)) is not None:
             return kept
-        if self._busy.locked():
-            raise unavailable("another back-test or trial is being computed; ask again")
-        async with self._busy:
+        with self._running_for(identity):
             found = await self._ask(asked)
         if found.trouble:
             raise unavailable(found.trouble)
@@ -47,6 +52,20 @@ class Queries:
         if len(self._kept) > KEPT_MAX:
             del self._kept[next(iter(self._kept))]
         return found, 0.0
+
+    @contextlib.contextmanager
+    def _running_for(self, identity: str) -> Iterator[None]:
+        whose = identity if is_proven(identity) else "callers who have not signed in"
+        if whose in self._running:
+            detail = f"another back-test or trial of {whose} is being computed; ask again"
+            raise Problem(429, "Too Many Requests", detail, headers=RETRY_AFTER)
+        if len(self._running) >= RUNNING_MAX:
+            raise unavailable(f"{RUNNING_MAX} back-tests or trials are being computed; ask again")
+        self._running.add(whose)
+        try:
+            yield
+        finally:
+            self._running.discard(whose)
 
     def known(self, asked: Question) -> tuple[Answer, float] | None:
         """Return the cached answer and its age, without computing one."""

@@ -24,6 +24,7 @@ from app.console.api.fraud_shapes import (
     WorkerDrift,
 )
 from app.console.api.problems import JsonResponse, Problem, json_response
+from app.console.api.searches import identity_of
 from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
@@ -53,7 +54,9 @@ async def found_rules(request: web.Request) -> RulesFacts:
     book = await context.book()
     asked = Question(what="trial")
     if with_hits:
-        known: tuple[Answer, float] | None = await context.queries.answer(asked)
+        known: tuple[Answer, float] | None = await context.queries.answer(
+            asked, identity_of(request)
+        )
     else:
         known = context.queries.known(asked)
     now_ms = request.app[CONTEXT].now_ms()
@@ -170,7 +173,7 @@ async def tried_rule(request: web.Request, rule: Rule) -> TriedRule:
     """Return the back-test of `rule` on payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
     asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
-    found, age = await request.app[FRAUD].queries.answer(asked)
+    found, age = await request.app[FRAUD].queries.answer(asked, identity_of(request))
     return {
         "rule_id": rule.rule_id,
         "from_ms": since_ms,
@@ -184,7 +187,7 @@ async def found_trial(request: web.Request) -> TrialFacts:
     since_ms = from_ms(request)
     asked = Question(what="trial", from_ms=since_ms)
     (found, age), drift = await asyncio.gather(
-        request.app[FRAUD].queries.answer(asked), found_drift(request)
+        request.app[FRAUD].queries.answer(asked, identity_of(request)), found_drift(request)
     )
     return {
         "from_ms": since_ms,

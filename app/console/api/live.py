@@ -13,6 +13,7 @@ from app.console.api.flow_metrics import FLOW_METRICS
 from app.console.api.live_state import LiveState
 from app.console.api.open_orders import open_by_workflow
 from app.console.api.problems import Problem
+from app.console.api.streams import write
 from app.host.parameters import header
 
 PUSH_SECONDS = 0.5
@@ -108,7 +109,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     try:
         await response.prepare(request)
-        await _push(response, live, header(request, "Last-Event-ID"))
+        await _push(request, response, live)
     except (ConnectionResetError, asyncio.CancelledError):
         log.debug("stream closed")
     finally:
@@ -117,13 +118,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _push(response: web.StreamResponse, live: Live, said: str) -> None:
+async def _push(request: web.Request, response: web.StreamResponse, live: Live) -> None:
     live_state = live.live_state
-    known = live_state.version_in(said)
+    known = live_state.version_in(header(request, "Last-Event-ID"))
     while True:
         if not known or live_state.version != known:
             event, known = live_state.event(known), live_state.version
-            await response.write(event)
+            await write(request, response, event)
         await live.wait_for_change()
 
 

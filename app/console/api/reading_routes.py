@@ -18,11 +18,12 @@ from app.console.api import (
     transactions,
 )
 from app.console.api.route_kinds import get
+from app.console.api.searches import reading
 
 READING_ROUTES = (
     get(
         "/transactions",
-        transaction_search.every,
+        reading(transaction_search.every),
         "Transactions by any id, by status, or the latest",
         *("q", "status", "after", "older"),
     ),
@@ -31,8 +32,8 @@ READING_ROUTES = (
     get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
     get("/tables/{name}/{key}", tables.row, "One row of a table", "partition"),
     get("/history/{name}/{key}", tables.past, "What a row was, from its changelog", "partition"),
-    get("/topics", topics.every, "All topics, their sizes and retention", "internal"),
-    get("/topics/{name}", topics.show, "One topic and its partitions"),
+    get("/topics", reading(topics.every), "All topics, their sizes and retention", "internal"),
+    get("/topics/{name}", reading(topics.show), "One topic and its partitions"),
     get("/topics/{name}/records", topics.records, "Records that are wanted", *topics.ASKED),
     get(
         "/topics/{name}/find", topics.find, "A scan, streamed", *topics.ASKED, "follow", stream=True
@@ -45,12 +46,12 @@ READING_ROUTES = (
         "format",
         media=("application/x-ndjson", "text/csv"),
     ),
-    get("/groups", topics.all_groups, "Consumer groups: members, assignments, lag"),
-    get("/groups/{name}", topics.one_group, "One consumer group"),
-    get("/fraud/cases", fraud.every, "Cases, open ones first", "state", "limit", "skip"),
-    get("/fraud/cases/{order_id}", fraud.show, "What a payment was judged by"),
-    get("/fraud/rules", fraud_rules.every, "Rules, lists and snoozes in force", "hits"),
-    get("/fraud/rules/{rule_id}", fraud_rules.show, "One rule and its history"),
+    get("/groups", reading(topics.all_groups), "Consumer groups: members, assignments, lag"),
+    get("/groups/{name}", reading(topics.one_group), "One consumer group"),
+    get("/fraud/cases", reading(fraud.every), "Cases, open ones first", "state", "limit", "skip"),
+    get("/fraud/cases/{order_id}", reading(fraud.show), "What a payment was judged by"),
+    get("/fraud/rules", reading(fraud_rules.every), "Rules, lists and snoozes in force", "hits"),
+    get("/fraud/rules/{rule_id}", reading(fraud_rules.show), "One rule and its history"),
     get(
         "/fraud/backtest",
         fraud_rules.backtest,

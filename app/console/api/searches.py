@@ -4,6 +4,7 @@ Searches run in processes of their own (`app.operations.search.process_pool`).
 """
 
 import asyncio
+import functools
 import ipaddress
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
@@ -20,19 +21,25 @@ from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import RETRY_AFTER, Problem
 from app.host.parameters import header
+from app.host.routes import Handler
 from app.kafka.errors import NoSuchTopic
 from app.operations.search.process_pool import ProcessPool
 from app.operations.search.question import Begun, Question
 from app.operations.search.scan_events import Event
 
-Kind = Literal["page", "stream"]
-"""A page takes a few seconds; a stream is open until its end, or until it is closed."""
+Kind = Literal["page", "stream", "read"]
+"""A page takes a few seconds; a stream is open until its end, or until it is closed.
+
+A read goes through whole topics or all of the broker's, without a search process.
+"""
 EACH_MAX = 2
 """Searches of a kind that one identity may have at once."""
 ANONYMOUS_MAX = 2
 """Searches of a kind for all who have not signed in, together."""
 SEARCHES_MAX = 4
 """Searches of a kind at once: each keeps a core busy."""
+READS_FACTOR = 2
+"""Reads are shorter, and a person opens several pages: there are so many times as many."""
 PAGE_BYTES_MAX = 1_000_000
 """Of the records that one page shows."""
 STREAM_SECONDS_MAX = 900.0
@@ -45,18 +52,27 @@ class Shares:
     def __init__(self) -> None:
         self._running: Counter[tuple[Kind, str]] = Counter()
 
+    def running(self, kind: Kind) -> int:
+        """Return how many of a kind there are."""
+        return sum(self._of_kind(kind).values())
+
+    def _of_kind(self, kind: Kind) -> dict[str, int]:
+        return {who: n for (each, who), n in self._running.items() if each == kind}
+
     @contextmanager
     def take(self, kind: Kind, identity: str) -> Iterator[None]:
         """Count one search more. Raises Problem 429 at the share of `identity`, 503 at the end."""
-        anonymous = not identity.startswith(_PROVEN)
-        of_kind = {who: n for (each, who), n in self._running.items() if each == kind}
-        of_nobody = sum(n for who, n in of_kind.items() if not who.startswith(_PROVEN))
-        if of_kind.get(identity, 0) >= EACH_MAX or (anonymous and of_nobody >= ANONYMOUS_MAX):
+        anonymous = not is_proven(identity)
+        factor = READS_FACTOR if kind == "read" else 1
+        each_max, anonymous_max = EACH_MAX * factor, ANONYMOUS_MAX * factor
+        of_kind = self._of_kind(kind)
+        of_nobody = sum(n for who, n in of_kind.items() if not is_proven(who))
+        if of_kind.get(identity, 0) >= each_max or (anonymous and of_nobody >= anonymous_max):
             whose = "of callers who have not signed in" if anonymous else "of yours"
-            detail = f"{EACH_MAX} searches {whose} are under way; end one, or wait for its end"
+            detail = f"{each_max} searches {whose} are under way; end one, or wait for its end"
             raise Problem(429, "Too Many Requests", detail, headers=RETRY_AFTER)
-        if sum(of_kind.values()) >= SEARCHES_MAX:
-            raise unavailable(f"{SEARCHES_MAX} searches are under way; try again soon")
+        if self.running(kind) >= SEARCHES_MAX * factor:
+            raise unavailable(f"{SEARCHES_MAX * factor} searches are under way; try again soon")
         self._running[kind, identity] += 1
         try:
             yield
@@ -66,6 +82,12 @@ class Shares:
 
 
 _PROVEN = ("client:", "operator:")
+
+
+def is_proven(identity: str) -> bool:
+    """Return whether `identity` is of somebody by name, and not an address."""
+    return identity.startswith(_PROVEN)
+
 
 SHARES: web.AppKey[Shares] = web.AppKey("shares")
 POOL: web.AppKey[ProcessPool] = web.AppKey("search_processes")
@@ -132,6 +154,17 @@ def searching(request: web.Request, kind: Kind) -> Iterator[None]:
             yield
         finally:
             streams.discard(task)
+
+
+def reading(handler: Handler) -> Handler:
+    """Return `handler` among the reads: it goes on after its caller has left."""
+
+    @functools.wraps(handler)
+    async def counted(request: web.Request) -> web.StreamResponse:
+        with searching(request, "read"):
+            return await handler(request)
+
+    return counted
 
 
 async def search_process(request: web.Request, question: Question) -> AsyncGenerator[Begun | Event]:

@@ -28,6 +28,7 @@ from app.console.api.searches import (
     search_process,
     searching,
 )
+from app.console.api.streams import WRITE_SECONDS_MAX, write
 from app.host.logs import escaped
 from app.host.parameters import one_of, path_name, text_of, texts, whole
 from app.kafka.errors import KAFKA_ERRORS, InspectionError
@@ -48,6 +49,8 @@ PAGE_RECORDS_MAX = 500
 FOUND_MAX = 10_000
 PARTITION_MAX = 999_999
 HEARTBEAT_SECONDS = 15.0
+STREAMED_SECONDS_MAX = STREAM_SECONDS_MAX + WRITE_SECONDS_MAX
+"""A scan ends itself before, with a cursor; whoever reads slowly may not get so far."""
 
 SCAN_ERRORS = (*KAFKA_ERRORS, BadTerm)
 """Errors that end a scan that has begun."""
@@ -152,9 +155,10 @@ async def find(request: web.Request) -> web.StreamResponse:
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
             )
             try:
-                await response.prepare(request)
-                await _push(response, answers)
-            except (ConnectionResetError, asyncio.CancelledError):
+                async with asyncio.timeout(STREAMED_SECONDS_MAX):
+                    await response.prepare(request)
+                    await _push(request, response, answers)
+            except (ConnectionResetError, TimeoutError, asyncio.CancelledError):
                 log.debug("scan closed")
             return response
 
@@ -179,16 +183,17 @@ async def _export(
     headers = {"Content-Disposition": f'attachment; filename="{safe}.{form}"'}
     response = web.StreamResponse(headers={"Content-Type": kind, **headers})
     try:
-        await response.prepare(request)
-        await response.write(first)
-        async for each in answers:
-            if isinstance(each, Found):
-                await response.write(line(each.record))
-            if isinstance(each, Done) and each.why not in WHOLE:
-                raise InspectionError(f"{each.error or each.why}, at {each.cursor}")
+        async with asyncio.timeout(STREAMED_SECONDS_MAX):
+            await response.prepare(request)
+            await write(request, response, first)
+            async for each in answers:
+                if isinstance(each, Found):
+                    await write(request, response, line(each.record))
+                if isinstance(each, Done) and each.why not in WHOLE:
+                    raise InspectionError(f"{each.error or each.why}, at {each.cursor}")
     except (ConnectionResetError, asyncio.CancelledError):
         log.debug("export closed")
-    except SCAN_ERRORS as error:
+    except (*SCAN_ERRORS, TimeoutError) as error:
         # A partial file must not look complete: the final chunk is left out.
         log.warning("export broken off", topic=name, error=str(error))
         if request.transport is not None:
@@ -210,13 +215,19 @@ def _as_csv_line(record: RecordView) -> bytes:
 
 
 def _inert(cell: str) -> str:
-    """Return `cell` so that a spreadsheet takes it for text, and a terminal obeys nothing in it."""
+    """Return `cell` so that a spreadsheet takes it for text, and a terminal obeys nothing in it.
+
+    Where cells are separated by `;` or tabs, what follows one begins a cell too.
+    """
+    cell = BETWEEN.sub(r"\1'", cell)
     return escaped(f"'{cell}" if cell[:1] in FORMULA else cell)
 
 
 CSV_HEADER = b"partition,offset,at_ms,key,type,headers,body\r\n"
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Characters that begin a formula; the last four are the wide forms of the first."""
+BETWEEN = re.compile(rf'([;\t][" ]*)(?=[{re.escape("".join(sorted(FORMULA)))}])')
+"""Before a formula behind what some spreadsheets take for the end of a cell."""
 WHOLE = ("end", "limit")
 """Why a scan stopped whose file is all that was asked for."""
 FORMS = {
@@ -225,14 +236,18 @@ FORMS = {
 }
 
 
-async def _push(response: web.StreamResponse, answers: AsyncIterator[Begun | Event]) -> None:
+async def _push(
+    request: web.Request, response: web.StreamResponse, answers: AsyncIterator[Begun | Event]
+) -> None:
     try:
-        await _push_all(response, answers)
+        await _push_all(request, response, answers)
     except SCAN_ERRORS as error:
-        await _write(response, "failed", {"detail": str(error)})
+        await write(request, response, _event("failed", {"detail": str(error)}))
 
 
-async def _push_all(response: web.StreamResponse, answers: AsyncIterator[Begun | Event]) -> None:
+async def _push_all(
+    request: web.Request, response: web.StreamResponse, answers: AsyncIterator[Begun | Event]
+) -> None:
     emitted_s, before = 0.0, ""
     async for event in answers:
         if isinstance(event, ScanState):
@@ -241,12 +256,11 @@ async def _push_all(response: web.StreamResponse, answers: AsyncIterator[Begun |
                 continue
             before = event.cursor
         emitted_s = time.monotonic()
-        await _write(response, str(event.__struct_config__.tag), event)
+        await write(request, response, _event(str(event.__struct_config__.tag), event))
 
 
-async def _write(response: web.StreamResponse, name: str, body: object) -> None:
-    data = json_bytes(body)
-    await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+def _event(name: str, body: object) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), json_bytes(body))
 
 
 def _question(request: web.Request, *, limit: int, most: int) -> Question:

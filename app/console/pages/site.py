@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from app.console.api.problems import PROBLEM_PAGE, Problem
+from app.console.api.searches import reading
 from app.console.pages import (
     cases,
     dead_letters,
@@ -36,25 +37,25 @@ async def asset(request: web.Request) -> web.FileResponse:
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
-    ("/console/transactions", "Transactions", transactions.every),
+    ("/console/transactions", "Transactions", reading(transactions.every)),
     ("/console/transactions/{order_id}", "", transactions.show),
-    ("/console/topics", "Topics", topics.every),
-    ("/console/topics/{name}", "", topics.show),
-    ("/console/groups", "", topics.all_groups),
-    ("/console/groups/{name}", "", topics.one_group),
+    ("/console/topics", "Topics", reading(topics.every)),
+    ("/console/topics/{name}", "", reading(topics.show)),
+    ("/console/groups", "", reading(topics.all_groups)),
+    ("/console/groups/{name}", "", reading(topics.one_group)),
     ("/console/tables", "Tables", tables.every),
     ("/console/tables/{name}", "", tables.rows),
     ("/console/tables/{name}/row", "", tables.row),
     ("/console/dead-letters", "Dead letters", dead_letters.every),
     ("/console/dead-letters/redrive", "", dead_letters.redrive),
     ("/console/dead-letters/{topic}/{partition}/{offset}", "", dead_letters.show),
-    ("/console/fraud", "Fraud", fraud.cases),
-    ("/console/fraud/cases/{order_id}", "", fraud.one_case),
-    ("/console/fraud/rules", "", fraud.rules),
-    ("/console/fraud/rules/{rule_id}", "", fraud.one_rule),
+    ("/console/fraud", "Fraud", reading(fraud.cases)),
+    ("/console/fraud/cases/{order_id}", "", reading(fraud.one_case)),
+    ("/console/fraud/rules", "", reading(fraud.rules)),
+    ("/console/fraud/rules/{rule_id}", "", reading(fraud.one_rule)),
     ("/console/fraud/propose", "", fraud.propose),
-    ("/console/fraud/lists", "", fraud.lists),
-    ("/console/fraud/trial", "", fraud.trial),
+    ("/console/fraud/lists", "", reading(fraud.lists)),
+    ("/console/fraud/trial", "", reading(fraud.trial)),
     ("/console/cases", "Cases", cases.show),
     ("/console/invariants", "Invariants", invariants.show),
     ("/console/inbox", "Inbox", inbox.show),
