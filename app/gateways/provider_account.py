@@ -21,6 +21,8 @@ from workflows.shared.provider_metadata import INSTALLATION, metadata_of, owner_
 KEY_MS = 23 * 3_600_000
 """How long a key is trusted. Stripe may remove it after 24 h; clocks differ."""
 KEY_CHARS_MAX = 255
+SEPARATOR = ":"
+"""Between the parts of a key."""
 SERVER_ERROR = 500
 REPLAYED = "Idempotent-Replayed"
 """The header of an answer of the first time, as it was then."""
@@ -75,10 +77,24 @@ class Account:
         """Return whether the provider may have forgotten the keys of `command`."""
         return self._clock() - command.asked_at_ms >= KEY_MS
 
+    def may_be_there(self, command: ProviderCommand, *parts: str) -> bool:
+        """Return whether what is asked for may be there although its key is new to the provider.
+
+        Ids with a separator had other keys in earlier versions.
+        """
+        return self.is_old(command) or _has_separator((command.transaction_id, *parts))
+
     def key(self, command: ProviderCommand, *parts: str) -> stripe.RequestOptions:
-        """Return the idempotency key of one thing that is asked for an order."""
+        """Return the idempotency key of one thing that is asked for an order.
+
+        Whoever chooses ids may choose our separator: such parts are never joined by it, or return
+        `R:1` would have the key of round 1 of return `R`.
+        """
         owner = (self._installation,) if self._installation else ()
-        name = ":".join((*owner, command.transaction_id, *parts))
+        all_parts = (*owner, command.transaction_id, *parts)
+        if _has_separator(all_parts):
+            return {"idempotency_key": derive_id("provider key", *all_parts)}
+        name = SEPARATOR.join(all_parts)
         return {"idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)}
 
     async def ask_once(
@@ -176,6 +192,10 @@ def fields_of(found: object) -> dict[str, str]:
     """Return the metadata of an object of the SDK, which raises for missing fields."""
     metadata = getattr(found, "metadata", None)
     return cast("dict[str, str]", metadata.to_dict()) if metadata else {}
+
+
+def _has_separator(parts: tuple[str, ...]) -> bool:
+    return any(SEPARATOR in part for part in parts)
 
 
 def _quoted(text: str) -> str:

@@ -36,7 +36,11 @@ DISPUTED = "charge_disputed"
 NEVER = frozenset({"charge_already_refunded", "amount_too_large", DISPUTED})
 """Refusals that asking again does not change: an operator has to act."""
 
+OF_ANOTHER = "the payment is of another order"
+OTHER_CURRENCY = "the payment is in another currency"
+
 Command = RefundCharge | InquireRefund
+Trouble = Unclear | stripe.InvalidRequestError | stripe.IdempotencyError
 
 
 async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
@@ -45,13 +49,30 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
         amount = provider_amount(command.amount_minor, command.currency)
     except AmountRefused as refused:
         return _refused(command, str(refused))
-    if account.is_old(command):
-        try:
-            known = await _listed(account, command)
-        except Unclear as trouble:
-            return _unknown(command, trouble)
-        if known is not None:
-            return known
+    try:
+        known = await _before_asking(account, command)
+    except Unclear as trouble:
+        return _unknown(command, trouble)
+    return known or await _asked(account, command, amount)
+
+
+async def _before_asking(account: Account, command: RefundCharge) -> ProviderAnswer | None:
+    """Return the answer where nothing is to be asked. Raises Unclear.
+
+    The provider refunds any payment of the account, in that payment's own currency: that of
+    another order, or pence where another currency was meant.
+    """
+    intent = await read(account.intents.retrieve_async(command.payment_id))
+    if not account.owns(command, intent):
+        return _refused(command, OF_ANOTHER)
+    if intent.currency.upper() != command.currency:
+        return _refused(command, OTHER_CURRENCY)
+    if account.may_be_there(command, command.refund_key):
+        return await _listed(account, command)
+    return None
+
+
+async def _asked(account: Account, command: RefundCharge, amount: int) -> ProviderAnswer:
     params: stripe.params.RefundCreateParams = {
         "payment_intent": command.payment_id,
         "amount": amount,
@@ -70,7 +91,7 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
         if not is_current(found):
             found = await read(account.refunds.retrieve_async(found.id))
         return _state(command, found)
-    except (Unclear, stripe.InvalidRequestError) as trouble:
+    except (Unclear, stripe.InvalidRequestError, stripe.IdempotencyError) as trouble:
         return await _after_trouble(account, command, trouble)
 
 
@@ -83,7 +104,7 @@ async def inquire(account: Account, command: InquireRefund) -> ProviderAnswer:
 
 
 async def _after_trouble(
-    account: Account, command: RefundCharge, trouble: Unclear | stripe.InvalidRequestError
+    account: Account, command: RefundCharge, trouble: Trouble
 ) -> ProviderAnswer:
     code = code_of(trouble.error) if isinstance(trouble, stripe.InvalidRequestError) else ""
     try:
@@ -95,6 +116,9 @@ async def _after_trouble(
         return _unknown(command, trouble)
     if known is not None:
         return known
+    if isinstance(trouble, stripe.IdempotencyError):
+        # The key is of another refund, now and whenever it is asked again.
+        return _refused(command, reason_of(trouble))
     return _refused(command, code) if code in NEVER else _unknown(command, trouble)
 
 

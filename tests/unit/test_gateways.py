@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from app.config import Config
+from app.gateways import provider_account
 from app.gateways.carrier import CarrierGateway, open_carrier
 from app.gateways.provider import ProviderGateway, open_provider
 from app.gateways.signature import BadSignature, sign, verify
@@ -338,13 +339,16 @@ async def test_a_key_is_no_longer_than_the_provider_accepts(till: Till, tmp_path
     order = replace(CHARGE, transaction_id="o" * 128)
     paid = await till.received(order)
     asked = refund(paid.payment_id, "r" * 128)
-    for transaction_id in (order.transaction_id, "p" * 128):
+    other = await till.received(replace(CHARGE, transaction_id="p" * 128))
+    for bill in (order, replace(order, transaction_id="p" * 128)):
+        payment_id = paid.payment_id if bill is order else other.payment_id
+        about = {"transaction_id": bill.transaction_id, "payment_id": payment_id}
         for _ in range(2):
-            await till.received(replace(asked, transaction_id=transaction_id))
+            await till.received(replace(asked, **about))
 
     with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
         keys = [row[0] for row in books.execute("SELECT key FROM idempotency")]
-    assert 4 == len(keys)
+    assert 6 == len(keys)
     assert max(map(len, keys)) <= 255
 
 
@@ -415,6 +419,76 @@ async def test_a_refund_beyond_the_charge_is_never_a_success(till: Till) -> None
     answer = await till.received(refund(paid.payment_id, "return-1"))
 
     assert (p.RefundRefused, "charge_already_refunded") == (type(answer), answer.reason)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        pytest.param({"transaction_id": "o2"}, "the payment is of another order", id="foreign"),
+        pytest.param(
+            {"currency": "IDR", "amount_minor": 100_000},
+            "the payment is in another currency",
+            id="in rupiah",
+        ),
+    ],
+)
+async def test_a_refund_of_what_is_not_its_payment_is_refused(
+    till: Till, more: dict[str, Any], reason: str
+) -> None:
+    """The provider would pay: it knows neither our orders nor the currency that was meant."""
+    paid = await till.received(CHARGE)
+
+    answer = await till.received(replace(refund(paid.payment_id), **more))
+
+    assert (p.RefundRefused, reason) == (type(answer), answer.reason)
+    assert 0 == (await till.entity.state())["refunded_minor"]
+
+
+async def test_returns_whose_ids_have_our_separator_do_not_share_a_key(till: Till) -> None:
+    """Round 1 of return `R` is not return `R:1`, nor is a part of an order's id one of a return."""
+    paid = await till.received(CHARGE)
+    other = await till.received(replace(CHARGE, transaction_id="o1:refund"))
+
+    answers = [
+        await till.received(each)
+        for each in (
+            refund(paid.payment_id, "R:1", 100),
+            replace(refund(paid.payment_id, "R", 200), round=1),
+            refund(paid.payment_id, "create", 300),
+        )
+    ]
+
+    assert [100, 200, 300] == [each.amount_minor for each in answers]
+    assert p.ChargeSucceeded is type(other)
+    assert 600 == (await till.entity.state())["refunded_minor"]
+
+
+async def test_a_refund_under_the_key_of_earlier_versions_is_not_made_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id has our separator, and it is asked again by a version with another key for it."""
+    paid = await till.received(CHARGE)
+    command = refund(paid.payment_id, "R:1", 100)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(provider_account, "_has_separator", lambda _parts: False)
+        first = await till.received(command)
+
+    assert first == await till.received(command)
+    assert 100 == (await till.entity.state())["refunded_minor"]
+
+
+async def test_a_key_of_another_refund_is_a_refusal(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking again never changes it: an operator decides. It was raised, and dead-lettered."""
+    paid = await till.received(CHARGE)
+    monkeypatch.setattr(provider_account, "_has_separator", lambda _parts: False)
+    await till.received(refund(paid.payment_id, "R:1", 100))
+
+    answer = await till.received(replace(refund(paid.payment_id, "R", 200), round=1))
+
+    assert (p.RefundRefused, "IdempotencyError") == (type(answer), answer.reason)
+    assert 100 == (await till.entity.state())["refunded_minor"]
 
 
 @pytest.mark.parametrize(
