@@ -28,6 +28,7 @@ from app.entrypoints.requests import (
     converted,
 )
 from app.wire.envelope import derive_id
+from app.wire.signing import AHEAD_MS_MAX
 from workflows.order.messages import (
     GoodwillGranted,
     Line,
@@ -91,6 +92,14 @@ def _line(number: int, asked: LineAsked) -> Line:
         amount_minor=amount,
         description=asked.description,
     )
+
+
+def ordered_at_ms(asked: OrderAsked, now_ms: int) -> int | None:
+    """Return when the customer ordered, by the caller's word. Raises BadRequest."""
+    said_ms = asked.ordered_at_ms
+    if said_ms is not None and said_ms > now_ms + AHEAD_MS_MAX:
+        raise BadRequest(f"it is later than now, {now_ms}", "ordered_at_ms")
+    return said_ms
 
 
 def holding(asked: OrderAsked) -> Holding:
@@ -193,7 +202,7 @@ ENTRYPOINT = Entrypoint(
         summary="Place an order",
         body=OrderAsked,
         message=placed,
-        said_ms=lambda asked: asked.ordered_at_ms,
+        said_ms=ordered_at_ms,
         further_scopes=(DISCOUNT,),
         takes=discounts,
         baggage=lambda message: {"country": message.country},

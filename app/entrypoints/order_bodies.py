@@ -24,8 +24,9 @@ from workflows.shared.provider_currencies import CURRENCIES
 
 ORDERED_AT = (
     "When the customer ordered, in ms since 1970. It counts for clients with the scope "
-    "orders:backdate, such as an import of past orders. Of anybody else it is taken and not "
-    "used: the order was placed when it was received, and fraud counts by that."
+    "orders:backdate, such as an import of past orders; later than in five minutes is refused. "
+    "Of anybody else it is taken and not used: the order was placed when it was received, "
+    "and fraud counts by that."
 )
 
 

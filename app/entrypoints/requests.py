@@ -44,7 +44,7 @@ def nothing_more(_body: object) -> Mapping[str, str]:
     return {}
 
 
-def nothing_said(_body: object) -> None:
+def nothing_said(_body: object, _now_ms: int) -> None:
     """Return None: the caller says no time."""
 
 
@@ -57,8 +57,9 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """Return the starting message of a transaction id and a body, and when it began (ms).
 
     Raises BadRequest."""
-    said_ms: Callable[[Body], int | None] = nothing_said
-    """Return when it began by the caller's word (ms): only of callers who may backdate."""
+    said_ms: Callable[[Body, int], int | None] = nothing_said
+    """Return when it began by the caller's word (ms), of a body and the time now: only of callers
+    who may backdate. Raises BadRequest."""
     further_scopes: tuple[str, ...] = ()
     """Scopes that some bodies take besides."""
     takes: Callable[[Body], Mapping[str, str]] = nothing_more

@@ -1,6 +1,7 @@
 """Whose word counts on when something began: that of who may backdate, else the clock's."""
 
 import asyncio
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,24 @@ async def test_who_may_backdate_is_believed(
     said_ms = [NOW_MS + number * TEN_MINUTES_MS for number in range(9)]
     assert said_ms == [each.ordered_at_ms for each in placed]
     assert 0 == await asyncio.to_thread(blocked, placed)
+
+
+async def test_nobody_ordered_later_than_now(
+    client: TestClient, queries: FakeWorker, tmp_path: Path
+) -> None:
+    """Fraud would count it in hours to come. Clocks differ by five minutes at most."""
+    key = client_key(tmp_path, "importer", ["orders:write", "orders:backdate"])
+    client.session.headers.update(bearer(key))
+    now_ms = time.time_ns() // 1_000_000
+
+    soon, late = [
+        await place(client, {**ORDER, "ordered_at_ms": now_ms + ahead_ms}, f"k{ahead_ms}")
+        for ahead_ms in (200_000, TEN_MINUTES_MS)
+    ]
+
+    assert (202, 400) == (soon.status, late.status)
+    assert "ordered_at_ms" == (await late.json())["errors"][0]["field"]
+    assert 1 == len(queries.emitted)
 
 
 async def test_the_rule_is_in_the_document(client: TestClient) -> None:

@@ -80,7 +80,7 @@ class WorkflowRequests:
             backdates = (
                 self._entrypoint.backdate_scope in caller.scopes and context.config.signing_key
             )
-            said_ms = start.said_ms(asked) if backdates else None
+            said_ms = start.said_ms(asked, at_ms) if backdates else None
             message = start.message(transaction_id, asked, at_ms if said_ms is None else said_ms)
             baggage = {
                 WORKFLOW: self._workflow.name,
