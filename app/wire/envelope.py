@@ -80,7 +80,7 @@ def to_headers(envelope: Envelope) -> Headers:
         ("ce_id", envelope.id.encode()),
         ("ce_type", envelope.type.encode()),
         ("ce_source", envelope.source.encode()),
-        ("ce_time", _iso(envelope.time_ms).encode()),
+        ("ce_time", time_text(envelope.time_ms).encode()),
         ("ce_subject", envelope.subject.encode()),
         ("ce_correlationid", envelope.correlation_id.encode()),
         ("content-type", b"application/json"),
@@ -125,7 +125,8 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
     )
 
 
-def _iso(time_ms: int) -> str:
+def time_text(time_ms: int) -> str:
+    """Return a time as `ce_time` says it."""
     seconds, millis = divmod(time_ms, 1_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
 

@@ -81,6 +81,14 @@ def masked(value: object, kind: object = None) -> Any:
     return _Walk(_hide, masked_text).through(value, layout)
 
 
+def impersonal(value: object, kind: object) -> Any:
+    """Return plain `value` of the type `kind` without what its fields say of people.
+
+    For comparing: unlike what is `masked`, texts that may be shown stay as they are.
+    """
+    return _Walk(_hide, str).through(value, layout_of(kind))
+
+
 def is_typed(body: object, type_name: str = "") -> bool:
     """Return whether the decoded `body` of a record of this wire name is of a declared type."""
     kind = _message_in(body) or message_type_of(type_name)

@@ -17,25 +17,31 @@ from app.operations.dead_letters.audit_records import Action, audited, dead_lett
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit, redrive_id, sent_back
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.reader import Reader
-from app.operations.dead_letters.redrive import Redriver
+from app.operations.dead_letters.redrive import DeadLetterError, Redriver
 from app.operations.dead_letters.status import DeadLetterFacts
 from app.registry import load_agents
 from app.wire import codecs, records
 from app.wire.envelope import Envelope, from_headers, to_headers
 from app.wire.records import Outgoing, Record
 from app.wire.signing import SIGNATURE, is_signed, signed
-from app.worker.discovery import Directory
-from tests.support.console import CONFIG, FakeWorker
+from tests.support.console import CONFIG, FakeWorker, directory_of
 from workflows.audit.dead_letter_actions import (
     DeadLetterDiscarded,
     DeadLetterEdited,
     DeadLetterEditProposed,
 )
-from workflows.order.messages import GoodwillGranted, OrderCancelRequested
-from workflows.payment.messages import PaymentRefunded
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import InventoryRejected, InventoryReserved
+from workflows.order.messages import GoodwillGranted, OrderCancelRequested, OrderPlaced
+from workflows.order.returns import Return, Returns
+from workflows.order.state import Order
+from workflows.payment.dispute_messages import DisputeDecided
+from workflows.payment.messages import PaymentRefunded, RefundCaseDecided
+from workflows.payment.provider_messages import RefundCharge
 from workflows.shared.message import Message, type_name
 from workflows.shared.reference_rates import BUILT_IN_RATES
 from workflows.shared.topic import topic_of
+from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
 load_agents()
 
@@ -208,6 +214,89 @@ def test_an_edit_takes_two_where_nobody_vouches_for_it(
     assert objection in limit.objection(dead_letter, goodwill(1))
 
 
+ABOUT = {"transaction_id": "o1"}
+CLEARED = FraudCleared(**ABOUT, score=1, rules_version="1")
+CASE_AGAIN = RefundCaseDecided(**ABOUT, refund_key="r1", decision="retry")
+CASE_PAID = RefundCaseDecided(**ABOUT, refund_key="r1", decision="settled")
+ANSWERED = DisputeDecided(**ABOUT, dispute_id="d1", decision="submit", evidence_text="a")
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "objection"),
+    [
+        pytest.param(
+            ShipmentCreated(order_id="o1", shipment_id="s1"),
+            ShipmentCancelled(order_id="o1", cause="late"),
+            "another type",
+            id="a shipment that is cancelled",
+        ),
+        pytest.param(
+            CLEARED,
+            FraudDetected(**ABOUT, score=99, reasons=("x",), rules_version="1"),
+            "another type",
+            id="another verdict",
+        ),
+        pytest.param(
+            InventoryReserved(order_id="o1", units=1),
+            InventoryRejected(order_id="o1", reason="out_of_stock"),
+            "another type",
+            id="nothing in stock",
+        ),
+        pytest.param(
+            goodwill(9_000), refunded(9_000), "another type", id="another type with money"
+        ),
+        pytest.param(CASE_PAID, CASE_AGAIN, "more than amounts", id="another decision"),
+        pytest.param(
+            CASE_PAID,
+            replace(CASE_AGAIN, amount_minor=1),
+            "more than amounts",
+            id="another decision that names a penny",
+        ),
+        pytest.param(
+            ANSWERED, replace(ANSWERED, decision="accept"), "more than amounts", id="a lost dispute"
+        ),
+        pytest.param(ANSWERED, replace(ANSWERED, evidence_text="b"), "", id="a personal text"),
+        pytest.param(CASE_AGAIN, replace(CASE_AGAIN, amount_minor=9_000), "", id="an amount"),
+    ],
+)
+def test_an_edit_that_moves_money_and_names_none_takes_two(
+    before: Message, message: Message, objection: str
+) -> None:
+    """What the agents do then is not in the event: a refund of a whole order."""
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
+
+    said = limit.objection(dead_letter_of(before), message)
+    assert (bool(objection), True) == (bool(said), objection in said)
+
+
+def test_an_edit_of_what_nobody_can_read_takes_two() -> None:
+    """Nothing says what it changes."""
+    broken = replace(emitted(refunded(1)), value=b"{")
+    dead = signed(dead_lettered(as_read(signed(broken, KEY))), KEY)
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
+
+    said = limit.objection(DeadLetter(record=as_read(dead), at_ms=1), refunded(1))
+    assert "nobody can read" in said
+
+
+@pytest.mark.parametrize(
+    ("currency", "objection"),
+    [
+        pytest.param("GBP", "names IDR, and the transaction is in GBP", id="known"),
+        pytest.param("", "more than amounts", id="known by the event alone"),
+    ],
+)
+def test_the_currency_is_not_what_the_edit_says(currency: str, objection: str) -> None:
+    """12,000,000 rupiah are worth 500 pounds; the provider refunds pence."""
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency=currency)
+    charge = RefundCharge(
+        **ABOUT, payment_id="p1", refund_key="r1", amount_minor=1, currency="GBP", attempt=0
+    )
+
+    edit = replace(charge, amount_minor=900_000, currency="IDR")
+    assert objection in limit.objection(dead_letter_of(charge), edit)
+
+
 def test_earlier_edits_of_the_same_key_count() -> None:
     """Those of others do not."""
     other = DeadLetter(record=replace(SMALL.record, key=b"o2", offset=1), at_ms=1)
@@ -267,29 +356,95 @@ async def test_an_edit_for_two_sends_nothing_of_one() -> None:
     assert [] == edits.sent
 
 
+PLACED = OrderPlaced(
+    order_id="o1",
+    country="GB",
+    currency="GBP",
+    lines=(),
+    total_minor=400,
+    payment_method="pm",
+    ordered_at_ms=5,
+)
+ARRIVED_MS = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("key", "believed"),
+    [
+        pytest.param("", ("o1", ARRIVED_MS, ARRIVED_MS), id="a stranger's"),
+        pytest.param(KEY, ("victim", 1, 5), id="ours"),
+    ],
+)
+async def test_an_edit_signs_no_time_and_no_transaction_of_a_stranger(
+    key: str, believed: tuple[str, int, int]
+) -> None:
+    """Unsigned, nobody believes them."""
+    said = emitted(PLACED)
+    headers = [(name, b"victim" if name == "ce_correlationid" else value)
+               for name, value in said.headers]  # fmt: skip
+    said = signed(replace(said, headers=headers), key)
+    dead_letter = DeadLetter(
+        record=as_read(signed(dead_lettered(as_read(said)), KEY)), at_ms=ARRIVED_MS
+    )
+    edits = Edits(dead_letter)
+    edit = Edit(body=codecs.encode(replace(PLACED, total_minor=500)))
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES)
+
+    await edits.edit(dead_letter, edit, ACTION, limit=limit)
+
+    (sent,) = edits.redriven
+    envelope = from_headers(sent.headers)
+    message = codecs.decode(sent.value, envelope, sent.key)
+    assert isinstance(message, OrderPlaced)
+    assert is_signed(sent, Config())
+    assert 500 == message.total_minor
+    assert believed == (envelope.correlation_id, envelope.time_ms, message.ordered_at_ms)
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_time", "ce_correlationid", "x-retry-due"])
+async def test_an_edit_sets_no_header_of_ours(name: str) -> None:
+    """The id of an event of ours would be dropped as known, or take its place."""
+    edits = Edits(SMALL)
+    edit = Edit(body=codecs.encode(goodwill(2)), headers={name: "e1"})
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
+
+    with pytest.raises(DeadLetterError, match=name):
+        await edits.edit(SMALL, edit, ACTION, limit=limit)
+    assert [] == edits.sent
+
+
 class Site:
     """A console with three people and one dead letter, of an order in pounds."""
 
-    def __init__(self, client: Any, tokens: dict[str, str], edits: Edits) -> None:
+    def __init__(
+        self, client: Any, tokens: dict[str, str], edits: Edits, queries: FakeWorker
+    ) -> None:
         self.client = client
+        self.queries = queries
         self.tokens = tokens
         self.edits = edits
 
-    async def edit(self, who: str, message: Message) -> tuple[int, str]:
-        """Return the status and the state that `who` is answered."""
+    async def edit(self, who: str, message: Message, **headers: str) -> tuple[int, str]:
+        """Return the status and the state that `who` is answered, or the field that is wrong."""
         asked = {
             "place": self.edits.dead_letter.place,
             "body": codecs.encode(message).decode(),
+            "headers": headers,
             "reason": "mended",
         }
+        answer = await self.post(who, "/operators/dead-letters/edit", asked)
+        said = await answer.json()
+        return answer.status, said.get("state") or said.get("errors", [{}])[0].get("field", "")
+
+    async def post(self, who: str, path: str, asked: dict[str, Any]) -> Any:
         headers = {"Authorization": f"Bearer {who}:{self.tokens[who]}"}
-        path = "/operators/dead-letters/edit"
-        answer = await self.client.post(path, json=asked, headers=headers)
-        return answer.status, (await answer.json()).get("state", "")
+        return await self.client.post(path, json=asked, headers=headers)
 
 
 @pytest.fixture
-async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: Any) -> Site:
+async def site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: Any, aiohttp_server: Any
+) -> Site:
     edits = Edits(SMALL)
 
     @asynccontextmanager
@@ -304,8 +459,10 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: 
     operators.first_start(tmp_path)
     people = (("oda", "operator"), ("odo", "operator"), ("pat", "approver"))
     tokens = {name: operators.add(tmp_path, name, role) for name, role in people}
-    api = make_api(FakeWorker(), FakeWorker(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
-    return Site(await aiohttp_client(api), tokens, edits)
+    queries = FakeWorker()
+    directory = await directory_of(queries, aiohttp_server)
+    api = make_api(queries, queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    return Site(await aiohttp_client(api), tokens, edits, queries)
 
 
 async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(site: Site) -> None:
@@ -329,6 +486,32 @@ async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(
     assert records.header(sent, SIGNATURE)
     assert ("pat", "oda") == (edited.who, edited.proposed_by)
     assert redrive_id(SMALL, codecs.encode(much), KEY) == edited.redrive_id
+
+
+@pytest.mark.parametrize(
+    "is_known", [pytest.param(True, id="row"), pytest.param(False, id="route")]
+)
+async def test_what_went_back_by_the_route_counts_for_an_edit(site: Site, is_known: bool) -> None:
+    """One person refunded the limit twice: by the route, and by an edit."""
+    returns = (
+        {"operator-r0": Return(status="accepted", amount_minor=LIMIT_MINOR)} if is_known else {}
+    )
+    order = Order(order_id="o1", currency="GBP", total_minor=90_000, returns=Returns(by_id=returns))
+    site.queries.keep("order", "o1", order)
+    if not is_known:
+        asked = {"refund_id": "r0", "amount_minor": LIMIT_MINOR, "reason": "w"}
+        assert 202 == (await site.post("oda", "/operators/orders/o1/refund", asked)).status
+
+    assert (202, "proposed") == await site.edit("oda", goodwill(2))
+    assert [] == site.edits.redriven
+
+
+async def test_an_edit_of_an_order_of_which_nothing_went_back_is_sent(site: Site) -> None:
+    """Up to the limit."""
+    site.queries.keep("order", "o1", Order(order_id="o1", currency="GBP", total_minor=90_000))
+
+    assert (400, "headers") == await site.edit("oda", goodwill(2), ce_id="e1")
+    assert (202, "sent") == await site.edit("oda", goodwill(LIMIT_MINOR))
 
 
 async def read_while_open(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,9 @@ FIELDS = {
     "x-dead-stack": "abc",
     "ce_type": SCRIPT,
     "ce_id": SCRIPT,
+    "ce_source": "/x",
+    "ce_time": "2026-01-01T00:00:00Z",
+    "ce_correlationid": "o1",
 }
 BODY = b'{"type":"payflow.order.cancel_requested.v1","order_id":"o1","reason":7,"customer":"ann"}'
 
@@ -155,12 +158,7 @@ async def test_nobody_acts_without_a_right(site: Site, action: str) -> None:
 async def test_an_edit_is_tried_before_it_is_sent(site: Site) -> None:
     """The field that is wrong is named; mended, it would be an event again but for its header."""
     place = "orders.order.dead/0/0"
-    headers = {
-        "ce_type": "payflow.order.cancel_requested.v1",
-        "ce_source": "/x",
-        "ce_time": "2026-01-01T00:00:00Z",
-        "ce_correlationid": "o1",
-    }
+    headers = {"ce_type": "payflow.order.cancel_requested.v1"}
     shown = (await (await site.client.get(f"/dead-letters/{place}")).json())["editable"]
 
     async def tried(body: str) -> Any:
@@ -170,6 +168,8 @@ async def test_an_edit_is_tried_before_it_is_sent(site: Site) -> None:
     wrong, right = await tried(shown), await tried(shown.replace("7", '"late"'))
     assert "reason" in wrong["fails"]
     assert ("", True) == (right["fails"], any(line.startswith("+") for line in right["diff"]))
+    headers["ce_id"] = "e1"
+    assert "ce_id" in (await tried(shown))["fails"]
 
 
 async def test_a_redrive_is_what_was_previewed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from app.console.api.dead_letters import (
     place_of,
 )
 from app.console.api.operator_actions import (
+    PENDING_REFUNDS,
     RATES,
     WHY_MAX,
     Why,
@@ -27,7 +28,12 @@ from app.console.api.operator_actions import (
 )
 from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.operations.dead_letters.audit_records import Action
-from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id
+from app.operations.dead_letters.dead_letter import (
+    DeadLetter,
+    Edit,
+    edit_id,
+    objection_to_headers,
+)
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.editing import diff, restored
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Redriver, redriver
@@ -134,6 +140,8 @@ async def check(request: web.Request) -> JsonResponse[EditCheck]:
     """Return what an edit would send: the difference, and whether it would fail again."""
     asked = await read_body(request, CheckAsked)
     dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
+    if refused := objection_to_headers(asked.headers):
+        return json_response({"diff": [], "fails": refused})
     try:
         body = restored(dead_letter.record.value, asked.body, dead_letter.type)
     except DeadLetterError as error:
@@ -153,6 +161,8 @@ async def check(request: web.Request) -> JsonResponse[EditCheck]:
 async def edit(request: web.Request) -> JsonResponse[EditDone]:
     """Redrive one dead letter with other bytes, as another event."""
     asked = await read_body(request, EditAsked)
+    if refused := objection_to_headers(asked.headers):
+        raise Problem(400, "Bad Request", refused, field="headers")
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letter = dead_letter_of(known, asked.place)
     try:
@@ -186,11 +196,12 @@ async def _edit(
     proposers = known.proposed.get(edit_id(dead_letter, edit, config.signing_key), ())
     others = [each for each in proposers if each.casefold() != who.name.casefold()]
     proposed_by = others[0] if others and at_least(who.role, "approver") else ""
+    currency, refunds_minor = await _currency_and_refunds(request, dead_letter)
     limit = EditLimit(
         config=config,
         rates=request.app[RATES],
-        currency=await _currency(request, dead_letter),
-        before_minor=edited_before_minor(known, dead_letter),
+        currency=currency,
+        before_minor=edited_before_minor(known, dead_letter) + refunds_minor,
     )
     try:
         event_id = await sender.edit(
@@ -203,15 +214,21 @@ async def _edit(
     return {"state": "sent", "event_id": event_id}
 
 
-async def _currency(request: web.Request, dead_letter: DeadLetter) -> str:
-    """Return the currency of the transaction that its key names; nothing where it names none."""
+async def _currency_and_refunds(request: web.Request, dead_letter: DeadLetter) -> tuple[str, int]:
+    """Return the currency of the transaction that its key names, and what of it goes back already.
+
+    That is in the reference currency. Nothing and 0 where it names none.
+    """
     key = (dead_letter.record.key or b"").decode(errors="replace")
     try:
         operators, state = await operator_messages(request, key)
     except Problem:
         # Then nobody knows what the amounts are worth, and two people have to agree.
-        return ""
-    return operators.currency(state)
+        return "", 0
+    currency, known_minor = operators.currency(state), operators.refunds_minor(state)
+    sum_minor = request.app[PENDING_REFUNDS].sum_minor(key, known_minor, {})
+    # Of a currency without a rate no edit with money is sent by one person.
+    return currency, request.app[RATES].reference_minor(sum_minor, currency) or 0
 
 
 class Bytes(TypedDict):

@@ -18,6 +18,9 @@ HISTORY_MAX = 20
 """Earlier failures that a dead letter carries in its headers."""
 FAILURE_HEADERS = ("x-dead-", "x-retry-", "x-redrive-")
 """Headers about one failure, which a redriven record does not carry."""
+OWN_HEADERS = ("ce_", "x-payflow-", *FAILURE_HEADERS)
+"""Headers in which Payflow says what a record is: an edit may set the type alone."""
+EDITED_TYPE = "ce_type"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +126,14 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     force: bool = False
     """Whether it is sent where it is not an event either."""
+
+
+def objection_to_headers(headers: Mapping[str, str]) -> str:
+    """Return which of `headers` no edit may set; nothing: it may set them all."""
+    own = [each for each in headers if each.startswith(OWN_HEADERS) and each != EDITED_TYPE]
+    if not own:
+        return ""
+    return f"header {min(own)[:80]!r} is set by Payflow: of its own, an edit sets {EDITED_TYPE}"
 
 
 def redrive_id(dead_letter: DeadLetter, body: bytes | None = None, secret: str = "") -> str:

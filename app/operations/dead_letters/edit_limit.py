@@ -1,7 +1,8 @@
 """Whether one person may send a dead letter changed, or two have to agree.
 
-An edit is signed, so that the agent believes what it says: it obeys the limit of what it does. What
-counts is the money in the new event, whatever its type, and what one person may let it do.
+An edit is signed, so that the agent believes what it says: it obeys the limit of what it does. One
+person may mend amounts, up to the limit, and personal values. All else that an event says may move
+money of which it names none: a verdict, a decision, a cancelled shipment.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,9 @@ import msgspec
 from app.config import Config
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import DeadLetterFacts
-from app.wire import signing
+from app.wire import codecs, signing
+from app.wire.envelope import Undecodable, from_headers
+from app.wire.personal import impersonal
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.reference_rates import ReferenceRates
@@ -20,6 +23,8 @@ from workflows.shared.topic import topic_of
 
 MINOR = "_minor"
 """The end of the names of all amounts of money."""
+CURRENCY = "currency"
+"""The end of the names of all currencies."""
 ALONE = "alone_max_minor"
 """The field in which a message says what may go back by the word of one person; null: two agreed.
 """
@@ -39,7 +44,8 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
     """Of amounts that name none: that of the transaction, if it is known."""
     before_minor: int = 0
-    """The money in earlier edits of the same key, in the reference currency."""
+    """The money in earlier edits of the same key, and what of the transaction went back by other
+    ways, in the reference currency."""
 
     def worth_minor(self, message: Message) -> int | None:
         """Return the money in `message`, in the reference currency; None: nobody knows it.
@@ -55,9 +61,17 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
         topic = topic_of(message)
         if not signing.is_authentic(dead_letter.record, topic, self.config):
             return "Payflow has not produced this event, and the edit would sign it"
+        if topic.open:
+            return ""
+        return self._objection_to_money(message) or _objection_to_change(dead_letter, message)
+
+    def _objection_to_money(self, message: Message) -> str:
         alone = getattr(message, ALONE, 0)
         if alone is None:
             return "it says that two people have agreed"
+        others = _currencies(msgspec.to_builtins(message)) - {self.currency}
+        if self.currency and others:
+            return f"it names {min(others)[:10]}, and the transaction is in {self.currency}"
         worth_minor = self.worth_minor(message)
         alone_minor = self.rates.reference_minor(alone, self.currency) if alone else 0
         if worth_minor is None or alone_minor is None:
@@ -66,7 +80,8 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
         if alone_minor > limit_minor:
             return f"it says that one person may refund {alone_minor}, above {limit_minor}"
         if worth_minor and self.before_minor + worth_minor > limit_minor:
-            return f"with it {self.before_minor + worth_minor} would be edited, above {limit_minor}"
+            sum_minor = self.before_minor + worth_minor
+            return f"with it {sum_minor} would be edited or refunded, above {limit_minor}"
         return ""
 
     def _worth_minor(self, value: object, currency: str) -> int | None:
@@ -86,6 +101,48 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
             if name != ALONE
         ]
         return None if None in worths else max((worth or 0 for worth in worths), default=0)
+
+
+def _objection_to_change(dead_letter: DeadLetter, message: Message) -> str:
+    record = dead_letter.record
+    try:
+        before = codecs.decode(record.value, from_headers(record.headers), record.key)
+    except Undecodable:
+        return "nobody can read what it was before"
+    if type(before) is not type(message):
+        return "it would be an event of another type"
+    if _fixed(before) != _fixed(message):
+        return "it changes more than amounts and personal values"
+    return ""
+
+
+def _fixed(message: Message) -> object:
+    """Return what one person leaves as it is: all but amounts of money and personal values."""
+    return _without_money(impersonal(msgspec.to_builtins(message), type(message)))
+
+
+def _without_money(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_without_money(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: _without_money(each) for name, each in value.items() if not str(name).endswith(MINOR)
+    }
+
+
+def _currencies(value: object) -> set[str]:
+    """Return the currencies that `value` names, in whatever field."""
+    if isinstance(value, list | tuple):
+        return {name for each in value for name in _currencies(each)}
+    if not isinstance(value, Mapping):
+        return set()
+    said = {
+        each
+        for name, each in value.items()
+        if isinstance(each, str) and each and str(name).endswith(CURRENCY)
+    }
+    return said.union(*map(_currencies, value.values()))
 
 
 def edited_before_minor(known: DeadLetterFacts, dead_letter: DeadLetter) -> int:

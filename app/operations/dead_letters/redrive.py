@@ -23,10 +23,18 @@ from app.operations.dead_letters.audit_records import (
     dead_letter_edited,
     dead_letter_redriven,
 )
-from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id, edited, sent_back
+from app.operations.dead_letters.dead_letter import (
+    DeadLetter,
+    Edit,
+    edit_id,
+    edited,
+    objection_to_headers,
+    sent_back,
+)
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople
 from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import DeadLetterFacts, Outcome, State, outcome_of, states
+from app.operations.dead_letters.strangers import unclaimed
 from app.wire import codecs
 from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX, DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import Undecodable, derive_id, from_headers
@@ -151,13 +159,14 @@ class Redriver:
     ) -> str:
         """Redrive `dead_letter` with other bytes under a new event id; return that id.
 
-        `proposed_by`: who has proposed the same, where somebody has. Raises DeadLetterError when
-        the new bytes are not an event either, unless forced, and when no topic takes them, and
-        TakesTwoPeople where `limit` does and nobody else has proposed it.
+        `proposed_by`: who has proposed the same, where somebody has. Raises DeadLetterError for
+        headers that are ours, when the new bytes are not an event either, unless forced, and when
+        no topic takes them, and TakesTwoPeople where `limit` does and nobody else has proposed it.
         """
         _check_agent(dead_letter)
-        secret = self._config.signing_key
-        sent = edited(dead_letter, self._partition(dead_letter), edit.body, edit.headers, secret)
+        if refused := objection_to_headers(edit.headers):
+            raise DeadLetterError(refused)
+        secret, sent = self._config.signing_key, self._edited(dead_letter, edit)
         _check_size(signed_again(sent, secret))
         try:
             message = _event_of(sent)
@@ -171,7 +180,9 @@ class Redriver:
             if objection:
                 raise TakesTwoPeople(objection)
             worth_minor = limit.worth_minor(message) or 0
-            sent = signed_again(sent, secret)
+            edit = unclaimed(dead_letter, edit, message, self._config)
+            sent = signed_again(self._edited(dead_letter, edit), secret)
+            _check_size(sent)
         said = dead_letter_edited(dead_letter, edit.body, sent, action, secret)
         said = replace(said, proposed_by=proposed_by, worth_minor=worth_minor)
         await self._publish([audited(said, action)])
@@ -249,6 +260,10 @@ class Redriver:
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         await produce_signed(self._producer, records, self._config)
+
+    def _edited(self, dead_letter: DeadLetter, edit: Edit) -> Outgoing:
+        partition, secret = self._partition(dead_letter), self._config.signing_key
+        return edited(dead_letter, partition, edit.body, edit.headers, secret)
 
     def _partition(self, dead_letter: DeadLetter) -> int:
         return place_of(redrive_topic(dead_letter.agent), dead_letter.record.key, self._config)
