@@ -57,7 +57,7 @@ class Provider:
         if isinstance(asked, p.ChargeCard | h.CaptureCharge):
             self.currencies[asked.transaction_id] = asked.currency
         if self.troubles.strikes("request lost", self.trouble / 2):
-            return (self._unknown(asked, "never arrived"),)
+            return (self.unknown(asked, "never arrived"),)
         if isinstance(asked, p.RefundCharge | p.InquireRefund):
             answer = self._refund(asked)
         elif isinstance(asked, h.CaptureCharge):
@@ -67,7 +67,7 @@ class Provider:
         else:
             answer = self._charge(asked)
         if self.troubles.strikes("answer lost", self.trouble / 2):
-            return (self._unknown(asked, "the answer got lost"),)
+            return (self.unknown(asked, "the answer got lost"),)
         return (answer,)
 
     def _charge(self, asked: Any) -> Message:
@@ -110,7 +110,7 @@ class Provider:
         """Say what is held; now and then the hold ends without a word of ours."""
         order_id, attempt = asked.transaction_id, getattr(asked, "attempt", 0)
         if self.troubles.strikes("hold ended", self.trouble / 4):
-            self._let_go(order_id)
+            self.end_hold(order_id)
             return p.ChargeVoided(transaction_id=order_id, attempt=attempt)
         return h.ChargeAuthorized(
             transaction_id=order_id,
@@ -121,7 +121,8 @@ class Provider:
             attempt=attempt,
         )
 
-    def _let_go(self, order_id: str) -> None:
+    def end_hold(self, order_id: str) -> None:
+        """Let a hold end by itself, as it does after days."""
         self.voided.add(order_id)
         self._notice(order_id, self.held[order_id])
 
@@ -131,7 +132,7 @@ class Provider:
         about = {"transaction_id": order_id, "round": asked.round}
         if order_id not in self.charged and known not in self.refused:
             if not asked.round and self.troubles.strikes("hold ended", trouble / 4):
-                self._let_go(order_id)
+                self.end_hold(order_id)
             if self.troubles.strikes("capture refused", trouble / 2):
                 self.refused.add(known)
         if order_id not in self.charged:
@@ -155,8 +156,29 @@ class Provider:
             return str(self.troubles.pick("action required", ("customer", "nobody")))
         return "processing" if self.troubles.strikes("processing", self.trouble / 6) else ""
 
+    def charge_voided(self, order_id: str, amount_minor: int) -> Message:
+        """Charge what was said to be voided; return the webhook, which is not lost."""
+        self.voided.discard(order_id)
+        self.charged[order_id] = amount_minor
+        return p.ProviderNotified(
+            transaction_id=order_id,
+            notice_id=f"{order_id}/after all",
+            kind="payment_succeeded",
+            payment_id=f"pi-{order_id}",
+            amount_minor=amount_minor,
+        )
+
     def act(self) -> None:
-        """Let customers confirm, or fail to, and charges be processed; now and then, by and by."""
+        """Let customers, the provider and banks go on; now and then, by and by."""
+        self.confirm()
+        with self.troubles.apart():
+            self._dispute(self.trouble / 40)
+            for dispute in self.bank.disputes.values():
+                self.bank.decide(dispute, self._left_minor(dispute.order_id))
+            self.notices += self.bank.arriving()
+
+    def confirm(self) -> None:
+        """Let customers confirm, or fail to, and charges be processed."""
         for order_id, (who, asked) in list(self.unconfirmed.items()):
             if who == "nobody" or not self.troubles.strikes(f"{who} acts", 0.05):
                 continue
@@ -168,11 +190,6 @@ class Provider:
             else:
                 self.charged[order_id] = asked.amount_minor
             self._notice(order_id, asked.amount_minor)
-        with self.troubles.apart():
-            self._dispute(self.trouble / 40)
-            for dispute in self.bank.disputes.values():
-                self.bank.decide(dispute, self._left_minor(dispute.order_id))
-            self.notices += self.bank.arriving()
 
     def complain(self) -> None:
         """Let customers dispute what was charged before, now and then."""
@@ -248,7 +265,8 @@ class Provider:
             )
         return "fails later"
 
-    def _unknown(self, asked: Any, reason: str) -> Message:
+    def unknown(self, asked: Any, reason: str) -> Message:
+        """Return the answer to a command of which nobody knows what came of it."""
         attempt = getattr(asked, "attempt", 0)
         if isinstance(asked, p.RefundCharge | p.InquireRefund):
             return p.RefundUnknown(
@@ -321,17 +339,19 @@ class Carrier:
         self.random = random
         self.troubles = troubles
         self.trouble = trouble
+        self.hurries = 0.5
+        """How often a shipment arrives before a command about it does."""
         self.status: dict[str, str] = {}
         self.notices: list[Message] = []
 
     async def call(self, asked: Any) -> tuple[Message, ...]:
         """Answer a carrier command."""
         if self.troubles.strikes("request lost", self.trouble / 2):
-            return (self._unknown(asked),)
+            return (self.unknown(asked),)
         self._travel(asked.order_id)
         answer = self._answer(asked)
         if self.troubles.strikes("answer lost", self.trouble / 2):
-            return (self._unknown(asked),)
+            return (self.unknown(asked),)
         return (answer,)
 
     def _answer(self, asked: Any) -> Message:
@@ -347,13 +367,13 @@ class Carrier:
         if status == "withdrawn":
             return c.ShipmentWithdrawn(order_id=order_id)
         if status is None:
-            return self._unknown(asked)
+            return self.unknown(asked)
         if isinstance(asked, c.BookShipment):
             return c.ShipmentBooked(order_id=order_id, shipment_id=f"sh-{order_id}")
         return c.ShipmentTracked(order_id=order_id, shipment_id=f"sh-{order_id}", status=status)
 
     def _travel(self, order_id: str) -> None:
-        if self.status.get(order_id) == "in_transit" and self.random.random() < 0.5:
+        if self.status.get(order_id) == "in_transit" and self.random.random() < self.hurries:
             self.deliver(order_id)
 
     def deliver(self, order_id: str) -> None:
@@ -369,10 +389,9 @@ class Carrier:
                 )
             )
 
-    def _unknown(self, asked: Any) -> Message:
-        return c.ShipmentUnknown(
-            order_id=asked.order_id, attempt=asked.attempt, reason="nobody answered"
-        )
+    def unknown(self, asked: Any, reason: str = "nobody answered") -> Message:
+        """Return the answer to a command of which nobody knows what came of it."""
+        return c.ShipmentUnknown(order_id=asked.order_id, attempt=asked.attempt, reason=reason)
 
 
 class Notifier:

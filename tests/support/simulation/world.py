@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -266,6 +266,10 @@ class World:
         """Return the worker of the agent `name`."""
         return next(worker for worker in self.workers if worker.agent.name == name)
 
+    def state(self, name: str, key: str) -> Any:
+        """Return what the agent `name` remembers of `key`."""
+        return self.worker(name).state(key)
+
     def say(
         self, message: Message, event_id: str, key: str, baggage: dict[str, str], topic: str = ""
     ) -> None:
@@ -409,43 +413,11 @@ class World:
         for record in log[self._cases_read :]:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
-            if isinstance(message, RefundCaseOpened):
-                by_hand = self.troubles.strikes("case settled by hand", 0.5)
-                by_hand = self.decision == "settled" or by_hand
-                decided = RefundCaseDecided(
-                    transaction_id=message.transaction_id,
-                    refund_key=message.refund_key,
-                    decision="settled" if by_hand else "retry",
-                    reference=(self.reference or f"bank-{envelope.id}") if by_hand else "",
-                )
-                self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
-            if isinstance(message, CaptureCaseOpened):
-                gives_up = self.troubles.strikes("case written off", 0.5)
-                gives_up = self.decision == "written_off" or gives_up
-                captured_case = CaptureCaseDecided(
-                    transaction_id=message.transaction_id,
-                    decision="written_off" if gives_up else "retry",
-                    reference=f"loss-{envelope.id}" if gives_up else "",
-                )
-                self.say(
-                    captured_case, derive_id("decided", envelope.id), message.transaction_id, {}
-                )
-            if isinstance(message, DisputeOpened | DisputeEscalated):
-                self._answer_dispute(message, envelope.id)
+            decided = decision_of(self, message, envelope.id)
+            if decided is not None:
+                event_id = derive_id("decided", envelope.id)
+                self.say(decided, event_id, topic_of(decided).key(decided), {})
         self._cases_read = len(log)
-
-    def _answer_dispute(self, opened: DisputeOpened | DisputeEscalated, event_id: str) -> None:
-        if self.troubles.strikes("dispute answered", 0.6):
-            decision = self.troubles.pick("dispute answered", ("submit", "accept"))
-            decided = DisputeDecided(
-                transaction_id=opened.transaction_id,
-                dispute_id=opened.dispute_id,
-                decision=decision,
-                evidence_text="it was delivered" if decision == "submit" else "",
-                round=0,
-                stage="inquiry" if getattr(opened, "is_inquiry", False) else "chargeback",
-            )
-            self.say(decided, derive_id("decided", event_id), opened.transaction_id, {})
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""
@@ -465,3 +437,50 @@ class World:
 
 def _with_call(agent: Agent, call: Any) -> Agent:
     return msgspec.structs.replace(agent, call=call) if call else agent
+
+
+class Operated(Protocol):
+    """A world whose operator decides as the dice say, or always the same."""
+
+    troubles: Troubles
+    decision: str
+    reference: str
+
+
+def decision_of(world: Operated, message: Message, event_id: str) -> Message | None:
+    """Return what an operator decides because of `message`, which has the id `event_id`."""
+    strikes = world.troubles.strikes
+    if isinstance(message, RefundCaseOpened):
+        by_hand = strikes("case settled by hand", 0.5)
+        by_hand = world.decision == "settled" or by_hand
+        return RefundCaseDecided(
+            transaction_id=message.transaction_id,
+            refund_key=message.refund_key,
+            decision="settled" if by_hand else "retry",
+            reference=(world.reference or f"bank-{event_id}") if by_hand else "",
+        )
+    if isinstance(message, CaptureCaseOpened):
+        gives_up = strikes("case written off", 0.5)
+        gives_up = world.decision == "written_off" or gives_up
+        return CaptureCaseDecided(
+            transaction_id=message.transaction_id,
+            decision="written_off" if gives_up else "retry",
+            reference=f"loss-{event_id}" if gives_up else "",
+        )
+    if isinstance(message, DisputeOpened | DisputeEscalated):
+        return _answer_of(world.troubles, message)
+    return None
+
+
+def _answer_of(troubles: Troubles, opened: DisputeOpened | DisputeEscalated) -> Message | None:
+    if not troubles.strikes("dispute answered", 0.6):
+        return None
+    decision = troubles.pick("dispute answered", ("submit", "accept"))
+    return DisputeDecided(
+        transaction_id=opened.transaction_id,
+        dispute_id=opened.dispute_id,
+        decision=decision,
+        evidence_text="it was delivered" if decision == "submit" else "",
+        round=0,
+        stage="inquiry" if getattr(opened, "is_inquiry", False) else "chargeback",
+    )
