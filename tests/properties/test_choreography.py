@@ -87,7 +87,7 @@ AGENTS = {
     )
 }
 STEPS_MAX = 30_000
-SEEDS, CHUNK = 1_000, 50
+SEEDS, CHUNK = 850, 50
 START_MS = 1_700_000_000_000
 
 
@@ -188,10 +188,10 @@ class World:
         if is_void and self.betrays and asked.transaction_id not in self.provider.charged:
             self.betrays = False
             self.later.append(lambda: self.betray(asked))
-        self.hear_back()
+        self.receive_notices()
         return answers
 
-    def hear_back(self) -> None:
+    def receive_notices(self) -> None:
         """Let the call-backs that there are arrive some time."""
         for system in (self.provider, self.carrier):
             self.later += [partial(self.publish, notice) for notice in system.notices]
@@ -201,12 +201,12 @@ class World:
 
     def confirm(self) -> None:
         self.provider.confirm()
-        self.hear_back()
+        self.receive_notices()
 
     def end_hold(self, order_id: str) -> None:
         if order_id in self.provider.held and order_id not in self.provider.charged:
             self.provider.end_hold(order_id)
-            self.hear_back()
+            self.receive_notices()
 
     def betray(self, asked: Any) -> None:
         self.publish(self.provider.charge_voided(asked.transaction_id, asked.amount_minor))
@@ -216,7 +216,7 @@ class World:
             self.later.append(lambda: self.travel(order_id))
         elif self.carrier.status[order_id] == "in_transit":
             self.carrier.deliver(order_id)
-            self.hear_back()
+            self.receive_notices()
 
     def judge(self, received: Any) -> None:
         """Judge a payment once, or never."""
