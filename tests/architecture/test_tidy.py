@@ -121,7 +121,7 @@ def test_the_core_is_pure():
     assert [] == impure
 
 
-def test_every_message_memory_and_agent_is_frozen():
+def test_every_message_state_and_agent_is_frozen():
     """A stored value that could be changed in place would never reach the changelog."""
     loose = [
         f"{module.path}:{node.name}"

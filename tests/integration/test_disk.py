@@ -32,16 +32,16 @@ EVENTS = 4_000
 FEW = 10
 FULL_AT_BYTES = 4_096
 
-Hurt = Callable[[Path], object]
+Damage = Callable[[Path], object]
 
-CLOSED: Mapping[str, Hurt] = {
+CLOSED: Mapping[str, Damage] = {
     "tally-0.db": lambda path: (path / "CURRENT").unlink(),
     "tally-1.db": lambda path: os.truncate(only(path, "MANIFEST-*"), 0),
     "tally-2.db": lambda path: halve(newest(path, "*.sst")),
     # Only a read notices.
     "tally-3.db": lambda path: overwrite(newest(path, "*.sst"), 0.4),
 }
-KILLED: Mapping[str, Hurt] = {
+KILLED: Mapping[str, Damage] = {
     "tally-0.db": lambda path: halve(newest(path, "*.log")),
     "tally-1.db": lambda path: overwrite(newest(path, "*.log"), 0.5),
     "tally-2.db": lambda path: overwrite(newest(path, "*.log"), 0.95),

@@ -56,7 +56,7 @@ def _say(_line: str) -> None:
 @pytest.mark.timeout(600)
 async def test_every_row_comes_out_the_same_and_a_changed_one_is_named(tmp_path: Path) -> None:
     """All services; then one payment row says what no event has said."""
-    own = Config(data_dir=str(tmp_path / "house"), broker_port=0, console_port=0)
+    own = Config(data_dir=str(tmp_path / "instance"), broker_port=0, console_port=0)
     async with Supervisor(own, _say).up() as instance:
         order_id = await play(instance.config)
         found = [await again(instance.config, service, tmp_path) for service in services()]

@@ -114,7 +114,7 @@ class World:
         """How often a command has its effect after nobody knew what came of it."""
         self.betrays = self.random.random() < 0.3 and not self.ships_in_part
         """Whether the provider charges what it said was voided. Of an order that ships in part that
-        is another amount than is due, of which an operator is told (PaymentMismatch)."""
+        is another amount than is due, which PaymentMismatch says."""
         self.judged: set[str] = set()
         self.entities: dict[tuple[str, str], Callable[[Any], None]] = {
             ("provider", "provider.commands"): lambda asked: self.ask(self.provider, asked),

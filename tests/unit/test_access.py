@@ -40,7 +40,7 @@ BODIES: dict[str, Any] = {
 }
 
 
-class Doors:
+class Routes:
     """A console, its clients and its operators."""
 
     def __init__(self, client: TestClient, queries: FakeWorker, folder: Path) -> None:
@@ -69,24 +69,24 @@ class Doors:
         return order_id
 
 
-async def doors_of(config: Any, folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> Doors:
+async def doors_of(config: Any, folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> Routes:
     """Return a console of `config` on `folder`."""
     load_agents()
     queries = FakeWorker()
     operators.first_start(folder)
     directory = await directory_of(queries, aiohttp_server)
     app = make_api(queries, queries, directory, replace(config, data_dir=str(folder)))
-    return Doors(await aiohttp_client(app), queries, folder)
+    return Routes(await aiohttp_client(app), queries, folder)
 
 
 @pytest.fixture
-async def doors(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Doors:
+async def doors(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Routes:
     """A console on loopback."""
     return await doors_of(CONFIG, tmp_path, aiohttp_client, aiohttp_server)
 
 
 @pytest.fixture
-async def exposed(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Doors:
+async def exposed(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Routes:
     """A console that the network reaches."""
     config = replace(CONFIG, host="0.0.0.0", signing_key="chosen here")  # noqa: S104
     return await doors_of(config, tmp_path, aiohttp_client, aiohttp_server)
@@ -101,7 +101,7 @@ def path_of(route: Route) -> str:
 
 
 @pytest.mark.parametrize("route", FOR_CLIENTS, ids=lambda route: route.path)
-async def test_nobody_without_a_key_does_anything(doors: Doors, route: Route) -> None:
+async def test_nobody_without_a_key_does_anything(doors: Routes, route: Route) -> None:
     """Nor with one that is none."""
     wrong = [{}, bearer("pfk_guess"), bearer("pfk_" + "x" * 5_000), {"Authorization": "Basic x"}]
 
@@ -111,7 +111,7 @@ async def test_nobody_without_a_key_does_anything(doors: Doors, route: Route) ->
 
 
 @pytest.mark.parametrize("route", FOR_CLIENTS, ids=lambda route: route.path)
-async def test_a_key_opens_what_its_scopes_name(doors: Doors, route: Route) -> None:
+async def test_a_key_opens_what_its_scopes_name(doors: Routes, route: Route) -> None:
     """The refusal names the scope that is missing."""
     others = sorted(set(client_scopes()) - {route.scope})
 
@@ -122,7 +122,7 @@ async def test_a_key_opens_what_its_scopes_name(doors: Doors, route: Route) -> N
 
 
 @pytest.mark.parametrize("route", FOR_CLIENTS, ids=lambda route: route.path)
-async def test_no_page_of_another_site_lets_a_browser_act(doors: Doors, route: Route) -> None:
+async def test_no_page_of_another_site_lets_a_browser_act(doors: Routes, route: Route) -> None:
     """Also without a body, as a cancel is: a browser asks nobody before it sends that."""
     shop, foreign = doors.key("shop"), {"Origin": "https://evil.example"}
 
@@ -135,7 +135,7 @@ async def test_no_page_of_another_site_lets_a_browser_act(doors: Doors, route: R
     assert ([403] * 3, []) == ([each.status for each in answers], doors.queries.emitted)
 
 
-async def test_a_revoked_key_opens_nothing(doors: Doors) -> None:
+async def test_a_revoked_key_opens_nothing(doors: Routes) -> None:
     """At once, and whatever it has opened before."""
     shop = doors.key("shop")
     assert 202 == (await doors.place(shop)).status
@@ -145,7 +145,7 @@ async def test_a_revoked_key_opens_nothing(doors: Doors) -> None:
     assert 401 == (await doors.place(shop)).status
 
 
-async def test_an_operator_may_place_an_order_and_a_viewer_may_not(doors: Doors) -> None:
+async def test_an_operator_may_place_an_order_and_a_viewer_may_not(doors: Routes) -> None:
     """The page for it is used by people."""
     placed = await doors.place(doors.person("oda", "operator"))
     refused = await doors.place(doors.person("vic", "viewer"), key="other")
@@ -157,7 +157,9 @@ async def test_an_operator_may_place_an_order_and_a_viewer_may_not(doors: Doors)
 
 
 @pytest.mark.parametrize("key", ["k", "", "é"])
-async def test_two_clients_with_one_idempotency_key_have_two_orders(doors: Doors, key: str) -> None:
+async def test_two_clients_with_one_idempotency_key_have_two_orders(
+    doors: Routes, key: str
+) -> None:
     """Neither learns of the other's by choosing its key."""
     one, other = doors.key("one"), doors.key("other")
 
@@ -167,7 +169,7 @@ async def test_two_clients_with_one_idempotency_key_have_two_orders(doors: Doors
     assert ids[0] == ids[1] != ids[2]
 
 
-async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Doors) -> None:
+async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Routes) -> None:
     """It travels in the baggage, which whoever may look sees beside a masked customer.
 
     It and the id differ by who asks, an operator too, whose name is not a secret.
@@ -185,7 +187,7 @@ async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Doo
     )
 
 
-async def test_a_body_of_before_is_known_again(doors: Doors) -> None:
+async def test_a_body_of_before_is_known_again(doors: Routes) -> None:
     """Rows that an earlier version has started hold the digest of the body alone."""
     shop = doors.key("shop")
     order_id = (await (await doors.place(shop)).json())["order_id"]
@@ -200,7 +202,7 @@ async def test_a_body_of_before_is_known_again(doors: Doors) -> None:
     assert "true" == again.headers["Idempotent-Replayed"]
 
 
-async def test_a_client_sees_and_changes_its_own_alone(doors: Doors) -> None:
+async def test_a_client_sees_and_changes_its_own_alone(doors: Routes) -> None:
     """Another's order is answered like one that is not there."""
     one, other = doors.key("one"), doors.key("other")
     theirs, ours = await doors.order(one), await doors.order(other)
@@ -221,7 +223,7 @@ async def test_a_client_sees_and_changes_its_own_alone(doors: Doors) -> None:
     assert said == doors.queries.emitted
 
 
-async def test_a_key_for_orders_reads_nothing_else(doors: Doors) -> None:
+async def test_a_key_for_orders_reads_nothing_else(doors: Routes) -> None:
     """Tables and topics hold what is of all clients."""
     shop = doors.key("shop")
 
@@ -234,7 +236,7 @@ async def test_a_key_for_orders_reads_nothing_else(doors: Doors) -> None:
     assert {403} == statuses
 
 
-async def test_an_id_is_not_to_be_guessed(doors: Doors) -> None:
+async def test_an_id_is_not_to_be_guessed(doors: Routes) -> None:
     """Whoever knows a client's name and the keys that it chooses knows no id."""
     first = await doors.order(doors.key("shop"))
     clients.revoke(doors.folder, "shop")
@@ -266,7 +268,7 @@ async def test_an_id_is_not_to_be_guessed(doors: Doors) -> None:
         ),
     ],
 )
-async def test_who_may_not_discount_does_not(doors: Doors, change: Any, field: str) -> None:
+async def test_who_may_not_discount_does_not(doors: Routes, change: Any, field: str) -> None:
     """An operator neither; who may, does."""
     shop = doors.key("shop", "orders:write")
     answers = [
@@ -286,7 +288,7 @@ async def test_who_may_not_discount_does_not(doors: Doors, change: Any, field: s
 # --- who may look ---------------------------------------------------------------------
 
 
-async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Doors) -> None:
+async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Routes) -> None:
     """Every page and every list, whatever header they make up."""
     assert len(FOR_READERS) > 40
     for route in FOR_READERS:
@@ -297,7 +299,7 @@ async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Doors) -> 
             assert answer.status in (401, 429), (route, headers)
 
 
-async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Doors) -> None:
+async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Routes) -> None:
     """Its own commands sign what they ask."""
     signed = read_headers(replace(CONFIG, signing_key="chosen here"), "/inbox?limit=1")
 
@@ -308,20 +310,20 @@ async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Doors)
     assert 401 == (await exposed.client.get("/tables?limit=2", headers=signed)).status
 
 
-async def test_whoever_signs_in_finds_the_page_for_it(exposed: Doors) -> None:
+async def test_whoever_signs_in_finds_the_page_for_it(exposed: Routes) -> None:
     """And what it loads, and the document of the API."""
     for path in ("/console/sign-in", "/web/style.css", "/openapi.json", "/docs", "/livez"):
         assert 200 == (await exposed.client.get(path)).status, path
 
 
-async def test_anybody_reads_on_loopback(doors: Doors) -> None:
+async def test_anybody_reads_on_loopback(doors: Routes) -> None:
     """Without a key; what they see is masked."""
     for path in ("/", "/orders", "/tables", "/console/cases"):
         assert 200 == (await doors.client.get(path)).status, path
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
-async def test_whoever_comes_through_a_proxy_must_sign_in_to_look(doors: Doors, name: str) -> None:
+async def test_whoever_comes_through_a_proxy_must_sign_in_to_look(doors: Routes, name: str) -> None:
     """It listens on this machine, its callers are elsewhere; whatever the header says."""
     signed_in = doors.person("vic", "viewer")
 
@@ -342,7 +344,7 @@ async def test_behind_a_trusted_proxy_nobody_reads_without_signing_in(
     assert 401 == (await proxied.client.get("/tables")).status
 
 
-async def test_a_page_of_another_site_begins_no_read(doors: Doors) -> None:
+async def test_a_page_of_another_site_begins_no_read(doors: Routes) -> None:
     """A link leads here all the same, and our own pages ask."""
     for site, mode, status in (
         ("cross-site", "no-cors", 403),
@@ -359,7 +361,7 @@ async def test_a_page_of_another_site_begins_no_read(doors: Doors) -> None:
 # --- attacks on those who may ---------------------------------------------------------
 
 
-async def test_nobody_else_uses_up_what_an_operator_may_do(doors: Doors) -> None:
+async def test_nobody_else_uses_up_what_an_operator_may_do(doors: Routes) -> None:
     """Hundreds of requests of nobody, from the address that the operator has too."""
     path = "/operators/orders/none/cancel"
     statuses = {(await doors.client.post(path, json={"reason": "x"})).status for _ in range(150)}
@@ -383,7 +385,7 @@ def test_a_route_for_clients_says_its_scope() -> None:
 
 
 @pytest.mark.parametrize("path", ["/stock/receipts", "/stock/adjustments"])
-async def test_what_two_clients_call_the_same_is_received_of_both(doors: Doors, path: str) -> None:
+async def test_what_two_clients_call_the_same_is_received_of_both(doors: Routes, path: str) -> None:
     """Whoever named a receipt first, or guessed the name, had that of everybody."""
     one, other = doors.key("one"), doors.key("other")
     for headers in (one, other, one):

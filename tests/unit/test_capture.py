@@ -79,14 +79,14 @@ def names(emitted: tuple[Any, ...]) -> list[str]:
         pytest.param([LATER, HELD], SHIPPED, ["CaptureCharge"], id="and taken when items leave"),
         pytest.param([LATER, HELD, SHIPPED], SHIPPED, [], id="once too"),
         pytest.param([LATER, HELD, SHIPPED], CAPTURED, ["PaymentCompleted"], id="then it is paid"),
-        pytest.param([LATER, HELD], CANCELLED, ["VoidCharge"], id="or it is let go"),
+        pytest.param([LATER, HELD], CANCELLED, ["VoidCharge"], id="or it is voided"),
         pytest.param([LATER, HELD], REJECTED, ["VoidCharge"], id="as what is out of stock is"),
         pytest.param(
             [LATER, HELD, CANCELLED], VOIDED, ["PaymentVoided"], id="and nothing is refunded"
         ),
         pytest.param([LATER, HELD, CANCELLED, VOIDED], VOIDED, [], id="which is emitted once"),
         pytest.param(
-            [LATER, CANCELLED], HELD, ["VoidCharge"], id="what is cancelled first is let go at once"
+            [LATER, CANCELLED], HELD, ["VoidCharge"], id="what is cancelled first is voided at once"
         ),
         pytest.param(
             [LATER, CANCELLED, HELD], VOIDED, ["PaymentFailed"], id="and was never authorised"

@@ -1,4 +1,4 @@
-"""What was held on cards is taken, let go or still held: the provider and the rows say the same."""
+"""What was held on cards is taken, voided or still held: the provider and the rows say the same."""
 
 import io
 from collections.abc import AsyncIterator
@@ -50,14 +50,14 @@ def differences(found: Holds) -> dict[str, tuple[str, ...]]:
     [
         pytest.param((1_000,), (1_000,), (), id="held in both"),
         pytest.param((1_000, 1_000), (1_000, 1_000), (), id="taken"),
-        pytest.param((1_000, 0, 1_000), (1_000, 0, 1_000), (), id="let go"),
+        pytest.param((1_000, 0, 1_000), (1_000, 0, 1_000), (), id="voided"),
         pytest.param((1_000, 525, 475), (1_000, 525, 475), (), id="taken in part"),
         pytest.param((1_000,), (999,), ("authorized_differs",), id="a penny more is held"),
         pytest.param(
             (1_000, 525, 475),
             (1_000, 525, 474),
             ("voided_differs",),
-            id="a penny more is let go",
+            id="a penny more is voided",
         ),
         pytest.param(
             (1_000, 524, 476),
@@ -67,7 +67,7 @@ def differences(found: Holds) -> dict[str, tuple[str, ...]]:
         ),
         pytest.param((1_000,), None, ("missing_in_payments",), id="a hold that no row knows"),
         pytest.param(None, (1_000,), ("missing_at_provider",), id="a hold that is none"),
-        pytest.param((1_000, 0, 1_000), None, (), id="let go before payment knew of it: a void"),
+        pytest.param((1_000, 0, 1_000), None, (), id="voided before payment knew of it"),
         pytest.param((1_000,), (1_000, 0, 1_000), ("voided_differs",), id="it is still held"),
     ],
 )
@@ -104,7 +104,7 @@ def test_an_order_that_holds_twice_is_named() -> None:
         pytest.param([hold()], True, id="the row has yet to be written"),
         pytest.param([hold("provider", 1_000, 1_000), hold("payments")], True, id="taken just now"),
         pytest.param(
-            [hold("provider", 1_000, 0, 1_000), hold("payments")], True, id="let go just now"
+            [hold("provider", 1_000, 0, 1_000), hold("payments")], True, id="voided just now"
         ),
         pytest.param([hold(), hold("payments", 999)], False, id="waiting mends no amount"),
         pytest.param(
@@ -175,7 +175,7 @@ def test_people_read_the_sums_and_who_differs() -> None:
         pytest.param(
             [example.LATER, example.HELD, example.CANCELLED, example.VOIDED],
             [(1_000, 0, 1_000)],
-            id="let go",
+            id="voided",
         ),
         pytest.param(
             [example.LATER, example.HELD, example.SHIPPED, example.CAPTURED],
@@ -226,7 +226,7 @@ def test_a_void_is_of_what_was_held_or_else_of_what_was_asked_for() -> None:
 
 
 async def test_the_providers_file_says_what_became_of_each_hold(shop: Shop) -> None:
-    """Held, taken, taken in part, let go; what was taken at once was never held."""
+    """Held, taken, taken in part, voided; what was taken at once was never held."""
     manual: dict[str, Any] = {"capture_method": "manual", "confirm": True}
     held = {name: await shop.create(name, **manual) for name in ("o1", "o2", "o3", "o4")}
     await shop.capture(held["o2"].id, "o2:take")

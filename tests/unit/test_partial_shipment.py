@@ -160,7 +160,7 @@ def names(emitted: tuple[Any, ...]) -> list[str]:
         pytest.param(
             [PLACED, NO_TIN, MUGS, reserved("tin", 1)],
             (at(ReleaseStock, "tin"),),
-            id="what is held too late is let go",
+            id="what is held too late is released",
         ),
         pytest.param(
             [PLACED, NO_TIN, MUGS, FRAUD], (at(ReleaseStock, "mug"),), id="or is put back"
@@ -245,7 +245,7 @@ def test_the_carrier_is_asked_for_what_is_reserved() -> None:
 
 
 def test_a_part_of_what_is_held_is_taken() -> None:
-    """Captured and let go are what was held."""
+    """Captured and voided are what was held."""
     state, emitted = after(payment, HELD_LATER, HELD, CREATED)
     [taken] = emitted
     paid = paid_of(HELD_LATER, HELD, CREATED, CAPTURED)

@@ -237,7 +237,7 @@ def test_settlement_breaks_no_check(entries: tuple[Message, ...]) -> None:
 @pytest.mark.parametrize(
     "queries",
     [
-        pytest.param(LocalQueries, id="an empty house"),
+        pytest.param(LocalQueries, id="an empty instance"),
         pytest.param(completed, id="a completed order"),
         pytest.param(cancelled, id="a cancelled order"),
         pytest.param(returned, id="a returned mug"),
@@ -665,7 +665,9 @@ def test_a_dead_letter_with_its_bytes_and_cause_fails_nothing():
     [
         pytest.param({}, id="it lies nowhere"),
         pytest.param({"orders.order.dead": {b"other"}}, id="its bytes were changed"),
-        pytest.param({"orders.payment.dead": {b"same"}}, id="only another service laid it aside"),
+        pytest.param(
+            {"orders.payment.dead": {b"same"}}, id="only another service dead-lettered it"
+        ),
     ],
 )
 def test_poison_that_is_not_dead_lettered_is_named(dead_letters):
