@@ -6,7 +6,7 @@ from app.entrypoints.case_requests import DueRefund, RefundCases, RefundDecision
 from app.entrypoints.emission import Emission
 from app.entrypoints.requests import converted
 from app.wire.envelope import derive_id
-from workflows.payment import case_decisions, dispute_decisions, refund_parts, refund_progress
+from workflows.payment import case_decisions, dispute_decisions, refund_evolution, refund_parts
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.process import Payment
 
@@ -36,7 +36,7 @@ def decided(asked: RefundDecision) -> Emission:
 
 def waiting(state: Payment) -> Mapping[str, int]:
     """Return the round that failed of each refund that waits for an operator, by its key."""
-    return refund_progress.cases(state.refunds)
+    return refund_evolution.cases(state.refunds)
 
 
 def disputed(state: Payment) -> str:

@@ -43,7 +43,7 @@ from workflows.payment.provider_messages import (
 )
 from workflows.payment.refund import left_minor
 from workflows.payment.refund_answers import put
-from workflows.payment.refund_progress import cases
+from workflows.payment.refund_evolution import cases
 from workflows.shared.message import Message
 
 

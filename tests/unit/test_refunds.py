@@ -29,7 +29,7 @@ from workflows.payment.provider_messages import (
     RefundRefused,
     RefundSucceeded,
 )
-from workflows.payment.refund_progress import cases
+from workflows.payment.refund_evolution import cases
 from workflows.shared.message import Message
 
 KEY = "compensation"

@@ -19,7 +19,7 @@ from tests.support.examples import payment as example
 from tests.support.external_systems import System, running
 from tests.support.workflow_runner import START_MS, receive
 from workflows.order import process as order
-from workflows.payment import charge_progress, refund, refund_answers, refund_progress
+from workflows.payment import charge_evolution, refund, refund_answers, refund_evolution
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
 from workflows.payment.messages import (
@@ -129,7 +129,7 @@ async def test_a_pending_payment_is_inquired_later_and_later_up_to_a_limit() -> 
     talk = Talk(gone(float("inf")))
     talk.will_consume(example.PLACED, 0)
 
-    await talk.run(until=charge_progress.OUTCOME_MS / 1_000)
+    await talk.run(until=charge_evolution.OUTCOME_MS / 1_000)
 
     asked = talk.at(*COMMANDS)
     pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
@@ -153,10 +153,10 @@ async def test_a_pending_payment_always_ends_once_the_provider_is_back(
 
     (ended,) = talk.at(*ENDS)
     soonest = 0 if gone_seconds == 0 else gone_seconds
-    assert soonest <= ended <= gone_seconds + charge_progress.BACKOFF_MS_MAX / 1_000 + 0.2
+    assert soonest <= ended <= gone_seconds + charge_evolution.BACKOFF_MS_MAX / 1_000 + 0.2
     assert None is payment.due(talk.state)
     kept_waiting = (
-        PaymentCompleted if gone_seconds * 1_000 < charge_progress.PENDING_MS else PaymentFailed
+        PaymentCompleted if gone_seconds * 1_000 < charge_evolution.PENDING_MS else PaymentFailed
     )
     assert [kept_waiting] == [type(message) for message in talk.messages(*ENDS)]
 
@@ -167,10 +167,10 @@ async def test_a_provider_that_stays_away_is_asked_to_void_by_the_deadline(silen
     talk = Talk(gone(float("inf"), silent=silent))
     talk.will_consume(example.PLACED, 0)
 
-    await talk.run(until=charge_progress.OUTCOME_MS / 1_000 + 1)
+    await talk.run(until=charge_evolution.OUTCOME_MS / 1_000 + 1)
 
     first = talk.at(p.VoidCharge)[0] * 1_000
-    assert charge_progress.PENDING_MS <= first <= charge_progress.OUTCOME_MS
+    assert charge_evolution.PENDING_MS <= first <= charge_evolution.OUTCOME_MS
     assert [] == talk.messages(*ENDS)
 
 
@@ -178,9 +178,9 @@ def test_deadlines_fit_into_each_other() -> None:
     """A provider may be gone for two minutes; an order waits for its payment's own deadline."""
     two_minutes_ms = round(TWO_MINUTES * 1_000)
 
-    assert two_minutes_ms + charge_progress.BACKOFF_MS_MAX <= charge_progress.PENDING_MS
-    assert charge_progress.OUTCOME_MS <= order.PAYMENT_MS
-    assert charge_progress.OUTCOME_MS < refund_progress.OVERDUE_MS
+    assert two_minutes_ms + charge_evolution.BACKOFF_MS_MAX <= charge_evolution.PENDING_MS
+    assert charge_evolution.OUTCOME_MS <= order.PAYMENT_MS
+    assert charge_evolution.OUTCOME_MS < refund_evolution.OVERDUE_MS
 
 
 async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> None:
@@ -225,7 +225,7 @@ async def test_a_refund_that_stays_unknown_is_emitted_once_and_asked_for_all_the
         complaint.refund_key, complaint.amount_minor, complaint.asked_at_ms,
     )  # fmt: skip
     assert ("no answer" if silent else "no connection") == complaint.reason
-    limit = 10 + refund_progress.OVERDUE_MS / 1_000
+    limit = 10 + refund_evolution.OVERDUE_MS / 1_000
     assert limit <= complained <= limit + refund_answers.BACKOFF_MS_MAX / 1_000
     assert {"compensation"} == {message.refund_key for message in talk.messages(p.RefundCharge)}
     assert [True] == [3_600 <= at <= 3_660 for at in talk.at(PaymentRefunded)]
@@ -268,7 +268,7 @@ def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
         attempt=1,
     )
 
-    aged = refund_progress.evolve(refund.Refunds(by_key={"r1": old}), asked, START_MS)
+    aged = refund_evolution.evolve(refund.Refunds(by_key={"r1": old}), asked, START_MS)
 
     assert (0, START_MS) == (old.asked_at_ms, aged.by_key["r1"].asked_at_ms)
 

@@ -2,14 +2,14 @@
 
 It is not an orchestrator: the services consume each other's events. This row follows them and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
-`workflows/order/order_progress.py` says how it changes, `workflows/order/return_decision.py`
+`workflows/order/evolution.py` says how it changes, `workflows/order/return_decision.py`
 decides about returns; here is what to emit, `workflows/order/view.py` says it to people.
 """
 
 from workflows.order import return_decision
 from workflows.order.disputes import OPEN
+from workflows.order.evolution import evolve
 from workflows.order.messages import GoodwillGranted, ReturnRequested
-from workflows.order.order_progress import evolve
 from workflows.order.returns import refusal
 from workflows.order.saga_messages import (
     OrderCancelled,
@@ -20,14 +20,14 @@ from workflows.order.saga_messages import (
     StepOverdue,
 )
 from workflows.order.state import INITIAL, UNPAID, Order, is_all_back, kept_minor
-from workflows.payment.refund_progress import PENDING_OVERDUE_MS
+from workflows.payment.refund_evolution import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
 __all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending"]
 
 PAYMENT_MS = 240_000
 """No sooner than payment itself settles an unknown outcome:
-`workflows.payment.charge_progress.OUTCOME_MS`."""
+`workflows.payment.charge_evolution.OUTCOME_MS`."""
 INVENTORY_MS = 120_000
 FRAUD_MS = 90_000
 """From the payment on: the verdict is about a payment."""

@@ -8,10 +8,10 @@ from workflows.ledger.messages import Account, EntryPosted
 from workflows.ledger.process import PAYMENT, REFUND, REFUND_FAILED
 from workflows.ledger.settlement import FEE, PAYOUT_BACK, PAYOUT_PAID, PAYOUT_SENT, SETTLEMENT
 from workflows.ledger.topics import ledger
-from workflows.payment.charge_progress import OUTCOME_MS
-from workflows.payment.dispute_progress import POLL_MS
+from workflows.payment.charge_evolution import OUTCOME_MS
+from workflows.payment.dispute_evolution import POLL_MS
 from workflows.payment.next_action import POLL_MS as ACTION_POLL_MS
-from workflows.payment.refund_progress import OVERDUE_MS
+from workflows.payment.refund_evolution import OVERDUE_MS
 from workflows.payment.row_books import holds_of_payment, lines_of_payment
 from workflows.shared.books import Line, OwnBooks, SettlementLine, Step, declare_books
 

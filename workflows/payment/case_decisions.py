@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from workflows.payment import (
     capture,
-    capture_progress,
+    capture_evolution,
     dispute_decisions,
-    dispute_progress,
+    dispute_evolution,
     refund_disputes,
+    refund_evolution,
     refund_parts,
-    refund_progress,
 )
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.dispute_messages import DisputeDecided
@@ -83,7 +83,7 @@ def capture_round(state: Payment) -> int | None:
 def _waits(state: Payment, decided: Decided) -> bool:
     match decided:
         case RefundCaseDecided():
-            waiting = refund_progress.cases(state.refunds).get(decided.refund_key)
+            waiting = refund_evolution.cases(state.refunds).get(decided.refund_key)
         case CaptureCaseDecided():
             waiting = capture_round(state)
         case DisputeDecided():
@@ -96,7 +96,7 @@ def _objection_to_reference(state: Payment, decided: Decided) -> str:
     if not isinstance(decided, RefundCaseDecided) or state.bill is None:
         return ""
     if decided.round is not None and decided.reference.startswith(REFUND_IDS):
-        others = refund_progress.found_by(state.refunds, decided.refund_key, decided.reference)
+        others = refund_evolution.found_by(state.refunds, decided.refund_key, decided.reference)
         if others:
             return f"{decided.reference} is the refund of {others[0]} already"
     refund = state.refunds.by_key[decided.refund_key]
@@ -145,13 +145,13 @@ def decide(state: Payment, decided: Decided, at_ms: int) -> Payment:
     after = replace(state, decisions=replace(state.decisions, by_case=by_case))
     match decided:
         case RefundCaseDecided():
-            refunds = refund_progress.evolve(state.refunds, decided, at_ms)
+            refunds = refund_evolution.evolve(state.refunds, decided, at_ms)
             return replace(after, refunds=refund_disputes.cover(refunds, state.disputes))
         case CaptureCaseDecided():
-            again = capture_progress.decide_case(state.capture, state.charge, decided, at_ms)
+            again = capture_evolution.decide_case(state.capture, state.charge, decided, at_ms)
             return replace(after, capture=again)
         case DisputeDecided():
-            disputes = dispute_progress.evolve(state.disputes, decided, at_ms)
+            disputes = dispute_evolution.evolve(state.disputes, decided, at_ms)
             return replace(after, disputes=disputes)
 
 

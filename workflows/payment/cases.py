@@ -6,7 +6,7 @@ disputes that nobody has answered.
 
 from collections.abc import Iterator
 
-from workflows.payment import case_decisions, dispute_decisions, refund_disputes, refund_progress
+from workflows.payment import case_decisions, dispute_decisions, refund_disputes, refund_evolution
 from workflows.payment.dispute import INQUIRY
 from workflows.payment.dispute_stages import title_of
 from workflows.payment.process import Payment
@@ -78,7 +78,7 @@ def open_cases(state: Payment) -> tuple[OpenCase, ...]:
 
 def _refunds(state: Payment) -> Iterator[OpenCase]:
     disputed = dispute_decisions.undecided(state.disputes)
-    for key in refund_progress.cases(state.refunds):
+    for key in refund_evolution.cases(state.refunds):
         refund = state.refunds.by_key[key]
         yield OpenCase(
             kind="refund",

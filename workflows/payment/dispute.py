@@ -2,7 +2,7 @@
 
 Part of the payment workflow. A webhook is a reason to ask; what the provider then reports becomes
 facts, each once and in the order in which such things happen, however late it is known.
-`workflows/payment/dispute_progress.py` says how a dispute goes on.
+`workflows/payment/dispute_evolution.py` says how a dispute goes on.
 """
 
 from typing import Any, Literal

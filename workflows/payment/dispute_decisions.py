@@ -1,6 +1,6 @@
 """What an operator decides about a dispute, and what of it waits for one.
 
-Part of `workflows/payment/dispute_progress.py`. While a bank only asks, a part of the payment is
+Part of `workflows/payment/dispute_evolution.py`. While a bank only asks, a part of the payment is
 not refunded: a bank that is not content takes the whole amount all the same. A refund of all of it
 ends the inquiry. docs.stripe.com/disputes/how-disputes-work.
 """

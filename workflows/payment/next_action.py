@@ -1,6 +1,6 @@
 """How a charge waits for its customer or for the provider, and when it waits no longer.
 
-Part of `workflows/payment/charge_progress.py`. A webhook ends the wait, or the question that is
+Part of `workflows/payment/charge_evolution.py`. A webhook ends the wait, or the question that is
 asked every `POLL_MS` when the webhook is lost.
 """
 

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from workflows.payment import (
     capture,
-    capture_progress,
+    capture_evolution,
     case_decisions,
     charge,
-    charge_progress,
-    dispute_progress,
+    charge_evolution,
+    dispute_evolution,
     outcome,
     refund_disputes,
-    refund_progress,
+    refund_evolution,
 )
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.charge import FAILED, Bill, Charge
@@ -140,10 +140,10 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
         case CaseDecisionRefused():
             return case_decisions.emitted(state)
         case _:
-            charged = charge_progress.evolve(state.charge, message, at_ms)
-            held = capture_progress.evolve(state.capture, charged, message, at_ms)
-            disputes = dispute_progress.evolve(state.disputes, message, at_ms)
-            refunds = refund_progress.evolve(state.refunds, message, at_ms)
+            charged = charge_evolution.evolve(state.charge, message, at_ms)
+            held = capture_evolution.evolve(state.capture, charged, message, at_ms)
+            disputes = dispute_evolution.evolve(state.disputes, message, at_ms)
+            refunds = refund_evolution.evolve(state.refunds, message, at_ms)
             covered = refund_disputes.cover(refunds, disputes)
             known = {"charge": charged, "capture": held, "refunds": covered}
             return replace(state, **known, disputes=disputes)
@@ -173,12 +173,12 @@ def _request_capture(state: Payment, bill: Bill, asked: RequestCapture, at_ms: i
             bill = capture.in_part(bill, asked.amount_minor, asked.goods_minor)
         state = replace(state, bill=bill, shipped_minor=asked.amount_minor)
     if is_held:
-        state = replace(state, capture=capture_progress.request(state.capture, at_ms))
+        state = replace(state, capture=capture_evolution.request(state.capture, at_ms))
     return _compensate(state, at_ms)
 
 
 def _request_refund(state: Payment, key: str, amount_minor: int, at_ms: int) -> Payment:
     if state.bill is None or not state.completed_emitted:
         return state
-    requested = refund_progress.request(state.refunds, state.bill, key, amount_minor, at_ms)
+    requested = refund_evolution.request(state.refunds, state.bill, key, amount_minor, at_ms)
     return replace(state, refunds=refund_disputes.cover(requested, state.disputes))

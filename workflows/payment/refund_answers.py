@@ -1,6 +1,6 @@
 """What the answers of the provider and its webhooks do to refunds.
 
-Part of `workflows/payment/refund_progress.py`.
+Part of `workflows/payment/refund_evolution.py`.
 """
 
 from typing import Any

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.process import Payment
-from workflows.payment.refund_progress import PENDING_OVERDUE_MS
+from workflows.payment.refund_evolution import PENDING_OVERDUE_MS
 from workflows.payment.refund_state import Refund
 from workflows.shared.books import Hold, Kind, Line
 

@@ -1,6 +1,6 @@
 """How what is known of an order changes, with each message received or emitted.
 
-Part of the order workflow; `workflows/order/payment_progress.py` has the payment.
+Part of the order workflow; `workflows/order/payment_evolution.py` has the payment.
 """
 
 from typing import get_args
@@ -12,7 +12,7 @@ from workflows.inventory.restock import units_by_sku
 from workflows.order import disputes, returns
 from workflows.order import saga_messages as saga
 from workflows.order.messages import OrderPlaced
-from workflows.order.payment_progress import paid
+from workflows.order.payment_evolution import paid
 from workflows.order.saga_messages import Cause
 from workflows.order.state import Mark, Order, blame
 from workflows.shared.deadline import DeadlineReached
