@@ -32,7 +32,7 @@ class RefundDecision(msgspec.Struct, frozen=True, kw_only=True):
     decision: str
     reference: str
     amount_minor: int = 0
-    """What the provider says that it has refunded by `reference`; 0: it is none of his."""
+    """What it pays, by the provider or as the operator has seen it due; 0: nobody has said."""
     decided_by: str
 
 

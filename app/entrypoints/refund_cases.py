@@ -26,7 +26,9 @@ def decided(asked: RefundDecision) -> Emission:
         round=asked.failed_round,
         decided_by=asked.decided_by,
     )
-    which = asked.failed_round, asked.decision, asked.reference, asked.decided_by
+    # A corrected amount is another decision than the one that was refused for it.
+    which = (asked.failed_round, asked.decision, asked.reference, asked.amount_minor,
+             asked.decided_by)  # fmt: skip
     return Emission(
         message=message,
         event_id=derive_id(asked.transaction_id, "refund case", asked.refund_key, *which),

@@ -55,15 +55,12 @@ from workflows.order.saga_messages import (
     ReturnAccepted,
     StepOverdue,
 )
-from workflows.payment.capture import case_round
 from workflows.payment.capture_messages import (
-    CaptureCaseDecided,
     PaymentAuthorized,
     PaymentVoided,
     PaymentWrittenOff,
 )
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
-from workflows.payment.provider_capture_messages import CaptureUnknown
 from workflows.payment.provider_messages import VoidCharge
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -139,7 +136,6 @@ class World:
         self.emitted: list[Message] = []
         self.on_topic: dict[str, list[Message]] = defaultdict(list)
         self.slow = self.random.choice([*self.listeners, ""])
-        self.insisted: set[str] = set()
         self.orders: dict[str, OrderPlaced] = {}
 
     def state(self, name: str, key: str) -> Any:
@@ -243,26 +239,9 @@ class World:
                 self.random.choice(moves)()
             elif self.next_due() < float("inf"):
                 self.now_ms = self.next_due()
-            elif not self.insist():
+            else:
                 return
         raise AssertionError("Payflow never comes to rest")
-
-    def insist(self) -> bool:
-        """Let the operator decide again where the answer to a capture asked before came in between.
-
-        The capture was unknown again when the decision arrived, and a console shows its refusal.
-        """
-        for order_id in self.orders:
-            payment = self.state("payment", order_id)
-            round_ = case_round(payment.capture, payment.charge)
-            is_raced = bool(self.of(CaptureUnknown, order_id)) and order_id not in self.insisted
-            if round_ is not None and is_raced:
-                self.insisted.add(order_id)
-                decided = CaptureCaseDecided(
-                    transaction_id=order_id, decision="written_off", reference="x", round=round_
-                )
-                self.publish(decided)
-        return bool(self.unread)
 
     def happen(self) -> None:
         self.later.pop(self.random.randrange(len(self.later)))()

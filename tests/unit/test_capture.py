@@ -22,6 +22,7 @@ from workflows.order.saga_messages import OrderCancelled
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
 from workflows.payment.books import lines_of_payment
+from workflows.payment.capture import case_round
 from workflows.payment.capture_messages import (
     AuthorizationExpiring,
     CaptureCaseDecided,
@@ -467,3 +468,30 @@ async def test_a_decision_that_is_none_is_refused_with_what_is_wrong(
 
     assert (status, []) == (found, site.emitted)
     assert said in str(body)
+
+
+GONE: list[Received] = [
+    LATER, HELD, SHIPPED, (CANCELED_WEBHOOK, 1), alarm(3), (replace(VOIDED, attempt=1), 4),
+    alarm(30),
+]  # fmt: skip
+"""The hold ends while the capture is asked for, and no answer comes: a case."""
+RACED: list[Received] = [*GONE, (UNKNOWN, 31)]
+
+
+@pytest.mark.parametrize(
+    ("decided", "then"),
+    [
+        pytest.param(RETRY, ["CaptureCharge"], id="asked again, of a version before"),
+        pytest.param(replace(RETRY, round=0, decided_by="ada"), ["CaptureCharge"], id="again"),
+        pytest.param(LOSS_DECIDED, ["PaymentWrittenOff"], id="given up"),
+    ],
+)
+def test_a_late_answer_that_says_nothing_does_not_end_a_case(decided: Any, then: list[str]) -> None:
+    """It waits all the time, is opened once, and its decision counts meanwhile."""
+    assert ["CaptureCaseOpened"] == names(after(payment, *GONE)[1])
+    for story in (GONE, RACED, [*RACED, alarm(33)]):
+        state, _ = after(payment, *story)
+        assert 0 == case_round(state.capture, state.charge)
+    assert [] == names(after(payment, *RACED, alarm(33))[1])
+    assert then == names(after(payment, *RACED, (decided, 32))[1])
+    assert [] == names(after(payment, *RACED, (decided, 32), (UNKNOWN, 32))[1])

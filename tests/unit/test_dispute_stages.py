@@ -125,6 +125,13 @@ def test_a_refund_may_be_let_go_beside_an_answer_that_was_not_taken() -> None:
     assert after_it.disputes.by_id["du"].releases_parts
 
 
+def test_a_chargeback_does_not_show_why_the_inquiry_was_refused() -> None:
+    """Whoever writes the evidence reads what the bank asks now."""
+    story = (*INQUIRY_CASE, about("inquiry", SUBMIT), NOT_TAKEN, DISPUTE_CASE[-1])
+
+    assert "fraudulent" == open_cases(after(payment, *story)[0])[0].why
+
+
 async def answer(site: Site, story: Any, **said: str) -> tuple[int, dict[str, Any]]:
     """Return status and body of the answer to a decision about the dispute of `story`."""
     site.queries.keep("payment", "o1", after(payment, *story)[0])

@@ -105,7 +105,7 @@ async def test_a_refund_says_that_its_payment_is_disputed(site: Site) -> None:
     page = await (await site.client.get("/console/cases")).text()
 
     warned = [each for each in found if each["warning"]]
-    assert [("o1", "refund", {"despite_dispute": "du"})] == [
+    assert [("o1", "refund", {"due_minor": "1000", "despite_dispute": "du"})] == [
         (each["transaction_id"], each["kind"], each["fields"]) for each in warned
     ]
     assert "disputes this payment (du)" in warned[0]["warning"]

@@ -6,12 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.examples.cases import DISPUTED_REFUND_CASE, REFUND_CASE
+from tests.support.examples.short_refunds import SHORT
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 from workflows.payment import process as payment
+from workflows.payment.cases import open_cases
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.provider_dispute_messages import DisputeReported
+from workflows.payment.provider_messages import RefundFailed
 from workflows.shared.message import Message
 
 PATH = "/operators/orders/o1/refund-cases"
@@ -98,3 +101,18 @@ async def test_who_pays_by_hand_what_a_bank_may_refund_has_to_know_it(
     assert status == found
     assert (status == 409) == ("despite_dispute" in str(body))
     assert (status == 409) == (not site.emitted)
+
+
+async def test_who_has_paid_less_than_is_due_by_now_is_refused(site: Site) -> None:
+    """A part has failed while an operator paid the rest: the case is of more than he has seen."""
+    (shown,) = open_cases(after(payment, *SHORT)[0])
+    failed = RefundFailed(
+        transaction_id="o1", refund_key="r1", refund_id="re_0", reason="expired_or_canceled_card"
+    )
+
+    grown = await decide(site, "pat", "r1", (*SHORT, failed), **shown.fields)
+    ended = await decide(site, "pat", "r1", (*SHORT,), **shown.fields)
+
+    assert (409, "due_minor") == (grown[0], grown[1]["errors"][0]["field"])
+    assert "0.01 GBP, and 4.00 GBP are due" in grown[1]["detail"]
+    assert 202 == ended[0]

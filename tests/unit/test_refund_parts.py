@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.support.examples.cases import DISPUTE_CASE, INQUIRY_CASE
 from tests.support.examples.payment import CANCELLED, NOTICE, PLACED
 from tests.support.examples.short_refunds import (
     BOUGHT,
@@ -39,6 +40,7 @@ from workflows.payment.provider_messages import (
     ProviderNotified,
     RefundCharge,
     RefundFailed,
+    RefundPending,
     RefundUnknown,
 )
 from workflows.payment.refund import left_minor
@@ -380,12 +382,20 @@ def texts(emitted: tuple[Message, ...]) -> list[tuple[Any, ...]]:
     [
         pytest.param(
             decided("retry"),
-            [("PaymentRefunded", "re_0", 399, 1), ("RefundCharge", 1, 1)],
+            [
+                ("PaymentRefunded", "re_0", 399, 1),
+                ("InquireRefund", "re_0", 0),
+                ("RefundCharge", 1, 1),
+            ],
             id="only the rest is asked for",
         ),
         pytest.param(
             replace(decided("settled", "re_0"), amount_minor=399),
-            [("PaymentRefunded", "re_0", 399, 1), ("RefundCaseOpened", 1)],
+            [
+                ("PaymentRefunded", "re_0", 399, 1),
+                ("InquireRefund", "re_0", 0),
+                ("RefundCaseOpened", 1),
+            ],
             id="the provider's own refund settles what it has paid",
         ),
         pytest.param(
@@ -405,3 +415,79 @@ def test_an_old_case_asks_for_what_is_left(
 ) -> None:
     """Of a row that is older than parts: what it was refunded is posted at last."""
     assert emitted == texts(receive(payment, old_case(), decision)[1])
+
+
+# --- beside disputes, and long after -------------------------------------------------
+
+CHARGEBACK: list[Received] = [
+    *DISPUTE_CASE[2:4],
+    replace(DISPUTE_CASE[-1], is_charge_refundable=False),
+]
+"""The bank takes the whole payment: nothing is refunded beside it."""
+DAYS = 20 * 86_400
+
+
+def kinds(story: list[Received]) -> list[str]:
+    return [type(each).__name__ for each in after(payment, *story)[1]]
+
+
+def test_what_was_paid_by_hand_is_no_refund_of_ours_to_a_bank_that_asks() -> None:
+    """To the bank the rest is a part of the payment, and it may take all of it besides."""
+    story = [
+        *BOUGHT, CANCELLED, paid(999, key="compensation"),
+        decided("settled", "bank-7", "compensation"), *INQUIRY_CASE[2:5], lost(key="compensation"),
+    ]  # fmt: skip
+
+    assert ["PaymentRefundFailed", "PaymentRefundHeld"] == kinds(story)
+
+
+def test_what_comes_back_long_after_is_late_by_its_own_time() -> None:
+    """It was paid in time, and three weeks later it failed."""
+    unknown = RefundUnknown(transaction_id="o1", refund_key="r1", round=3, attempt=0, reason="500")
+    again: list[Received] = [*WHOLE, (lost(), DAYS)]
+
+    assert ["RefundCharge"] == kinds([*again, (unknown, DAYS), alarm(DAYS + 1)])
+    assert "RefundOverdue" in [
+        name for at in (30, 60, 330, 400) for name in kinds([*again, alarm(DAYS + at)])
+    ]
+
+
+def test_a_part_that_fails_beside_the_case_of_another_is_counted_back_once() -> None:
+    """All of it had counted as one refund, and the first failure ended that."""
+    story = [*WHOLE, lost(2), lost()]
+
+    assert [("re_2", 1, 0, False), ("re_0", 399, 1, False)] == failures_in(story)
+
+
+@pytest.mark.parametrize(
+    ("story", "amounts", "charges"),
+    [
+        pytest.param([*WHOLE, *CHARGEBACK, lost(), lost(2)], [400], [], id="two parts"),
+        pytest.param([*WHOLE, *CHARGEBACK, lost()], [], [], id="one that is asked for again"),
+    ],
+)
+def test_what_comes_back_into_a_held_round_keeps_its_case(
+    story: list[Received], amounts: list[int], charges: list[int]
+) -> None:
+    """An operator decides about what was asked for often enough; nothing is asked meanwhile."""
+    emitted = emitted_by(story)[len(emitted_by([*WHOLE, *CHARGEBACK])) :]
+
+    assert amounts == [each.amount_minor for each in emitted if isinstance(each, RefundCaseOpened)]
+    assert charges == [each.amount_minor for each in emitted if isinstance(each, RefundCharge)]
+
+
+def test_a_held_round_that_grows_is_said_to_be_held_again() -> None:
+    """The failure of the part had ended that the return says so."""
+    story = [*SHORT, *CHARGEBACK, decided("retry"), lost()]
+
+    last = emitted_by(story)[-1]
+    assert ("PaymentRefundHeld", 400) == (type(last).__name__, last.amount_minor)
+
+
+def test_a_part_that_is_pending_again_is_not_asked_about_for_ever() -> None:
+    """The provider says something: the next webhook says more."""
+    pending = RefundPending(
+        transaction_id="o1", refund_key="r1", refund_id="re_0", round=0, attempt=1, status="pending"
+    )
+
+    assert payment.due(after(payment, *WHOLE, *ASKED, pending)[0]) is None

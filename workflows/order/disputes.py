@@ -58,6 +58,7 @@ def _after(known: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one m
                 reason=message.reason,
                 due_by_ms=message.evidence_due_by_ms,
                 is_near=False,
+                refusal="",
             )
         case facts.DisputeFundsWithdrawn(fee_minor=fee_minor):
             return replace(known, fee_minor=fee_minor)

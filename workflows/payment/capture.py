@@ -61,8 +61,13 @@ def is_under_way(capture: Capture) -> bool:
 
 
 def is_refused(capture: Capture, charge: Charge) -> bool:
-    """Return whether the items have left and the money cannot be taken in this round."""
-    is_gone = capture.status == "due" and not capture.round and charge.outcome == "voided"
+    """Return whether the items have left and the money cannot be taken in this round.
+
+    A late answer that says nothing does not end the case of a hold that is gone.
+    """
+    is_case = capture.status == "unknown" and capture.case_emitted
+    waits = capture.status == "due" or is_case
+    is_gone = waits and not capture.round and charge.outcome == "voided"
     return capture.status == "refused" or is_gone
 
 

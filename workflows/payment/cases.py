@@ -90,8 +90,12 @@ def _refunds(state: Payment) -> Iterator[OpenCase]:
             otherwise="the customer is without this money, and nothing is tried any more",
             warning=PAID_TWICE.format(disputed[0]) if disputed else "",
             path=f"refund-cases/{key}",
-            # Who has read the warning says so; a dispute that is newer than the page refuses.
-            fields={"despite_dispute": disputed[0]} if disputed else {},
+            # Who has read the warning says so; a dispute that is newer than the page refuses, and
+            # so does an amount that has grown.
+            fields={
+                "due_minor": str(refund.amount_minor),
+                **({"despite_dispute": disputed[0]} if disputed else {}),
+            },
             decisions=REFUND_DECISIONS,
         )
 

@@ -96,6 +96,7 @@ def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
 def carried_over(known: Dispute, after: Dispute) -> Dispute:
     """Return `after`, a report, without what operators have decided about what it was before."""
     if kind_of(known.status) != kind_of(after.status):
+        after = replace(after, refused="", refusal="")
         if known.decision and after.status in NEEDS_RESPONSE:
             after = replace(after, refused=known.decision, refusal=ESCALATED)
         return replace(after, decision="", evidence_text="", answers=0)

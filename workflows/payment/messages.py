@@ -169,7 +169,7 @@ class RefundCaseDecided(
     reference: NamesPeople[NameIfAny] = ""
     """Of `settled`: what to find the payment by, such as the id of a bank transfer."""
     amount_minor: MinorDue = 0
-    """Of a refund that was found at the provider: what it refunded; 0: nobody has asked him."""
+    """What it pays, by the provider or as the operator has seen it due; 0: nobody has said."""
     round: int | None = None
     """Which round of the case it is about; None: whichever waits."""
     decided_by: NameIfAny = ""

@@ -61,7 +61,8 @@ def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> 
 def _holding_parts(refunds: Refunds, disputes: Disputes, bill: Bill) -> list[str]:
     """Return the inquiries that hold refunds: none does when all of it goes back, by us alone."""
     going = [each for each in refunds.by_key.values() if each.status != "case" and not each.by_hand]
-    refunded_minor = sum(part.amount_minor for each in going for part in each.parts)
+    parts = (part for each in going for part in each.parts if not part.by_hand)
+    refunded_minor = sum(part.amount_minor for part in parts)
     due_minor = sum(each.amount_minor + each.back_minor for each in going)
     is_whole = refunded_minor + due_minor == bill.total_minor
     return [] if is_whole else list(inquiries(disputes))

@@ -123,7 +123,8 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
     paid_minor, is_retry = unposted_minor(case), decided.decision == "retry"
     if paid_minor and (is_retry or decided.reference == case.refund_id):
         rest = {"short_minor": case.amount_minor - paid_minor, "rest_is_due": is_retry}
-        return change(refunds, key, status="given", amount_minor=paid_minor, **rest)
+        # It may have failed since: webhooks about a case were ignored.
+        return change(refunds, key, status="given", amount_minor=paid_minor, hint="noticed", **rest)
     if decided.decision == "settled":
         reference = decided.reference or f"by hand {key}"
         at_provider = reference.startswith(REFUND_IDS)

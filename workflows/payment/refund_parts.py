@@ -34,14 +34,15 @@ def part_of(refund: Refund) -> Part:
 
 
 def next_round(refund: Refund, at_ms: int) -> Refund:
-    """Return the refund of the next round."""
+    """Return the refund of the next round; of one that had been paid, late by its own time."""
+    is_anew = refund.is_posted or refund.status == "told"
     return Refund(
         amount_minor=refund.amount_minor,
         requested_at_ms=at_ms,
-        asked_at_ms=refund.asked_at_ms,
+        asked_at_ms=0 if is_anew else refund.asked_at_ms,
         reason=refund.reason,
         round=refund.round + 1,
-        overdue=refund.overdue,
+        overdue="" if is_anew else refund.overdue,
         covered_minor=refund.covered_minor,
         covered_emitted_minor=refund.covered_emitted_minor,
         parts=refund.parts,
@@ -85,7 +86,8 @@ def failed_minor(refund: Refund) -> int:
 
 def left_of_round_minor(refund: Refund) -> int:
     """Return what of this round has never been emitted as refunded."""
-    is_refunded = refund.status in ("told", "settled") or refund.is_posted
+    is_failing = refund.status == "failed" and refund.is_posted
+    is_refunded = refund.status in ("told", "settled") or is_failing
     return refund.short_minor + (0 if is_refunded else refund.amount_minor)
 
 
@@ -127,7 +129,9 @@ def answered_part(refund: Refund, answer: Any) -> Refund:
     match answer:
         case provider.RefundFailed(reason=reason):
             return change_part(refund, part.refund_id, hint="", is_failed=True, reason=reason)
-        case provider.RefundSucceeded() if part.hint == "asked" and answer.attempt == part.asks - 1:
+        case provider.RefundSucceeded() | provider.RefundPending() if (
+            part.hint == "asked" and answer.attempt == part.asks - 1
+        ):
             return change_part(refund, part.refund_id, hint="")
         case _:
             return refund
@@ -159,4 +163,5 @@ def due_again(refund: Refund, at_ms: int) -> Refund:
         return replace(begun, status="case") if refund.back_is_case else begun
     # An operator may just be deciding about less: that is another round than what waits now.
     more = next_case(refund, at_ms) if refund.case_emitted else refund
-    return replace(more, **due, amount_minor=refund.amount_minor + refund.back_minor)
+    due |= {"amount_minor": refund.amount_minor + refund.back_minor, "held_emitted": False}
+    return replace(more, **due, status="case" if refund.back_is_case else more.status)

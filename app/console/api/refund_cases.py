@@ -22,6 +22,7 @@ from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
 DisputeId = Annotated[str, Meta(max_length=128)]
+DueMinor = Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,12})?$(?!\n)")]
 
 
 class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +36,9 @@ class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reference: Reference = ""
     despite_dispute: DisputeId = ""
     """Of `settled`, while a bank may refund the payment: the dispute of which this is known."""
+    due_minor: DueMinor = ""
+    """Of `settled`: what you have seen due, in minor units, as `fields.due_minor` of the case says:
+    when another amount is due by now, the answer is 409. Empty: whatever is due."""
     reason: Why
 
 
@@ -55,7 +59,7 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
         raise Problem(409, "Conflict", detail, field="refund_key")
     _refuse_paying_twice(asked, cases.disputed(state))
     failed_round = waiting[refund_key]
-    found_minor = 0
+    found_minor = int(asked.due_minor or 0) if asked.decision == "settled" else 0
     if asked.decision == "settled" and is_providers(asked.reference):
         due = cases.due(state, refund_key, asked.reference)
         found_minor = await confirmed_minor(request, asked.reference, due)
@@ -69,6 +73,8 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
         decided_by=operator_of(request).name,
     )
     emission = cases.decide(decision)
+    if asked.due_minor and (objection := cases.outcome(state, emission.message)):
+        raise Problem(409, "Conflict", objection, field="due_minor")
     action = _action(asked, decision, emission.event_id)
     mark = f"{refund_key}/{failed_round}"
     return await answer(request, order_id, cases, action, emission, mark, "refund_key")
