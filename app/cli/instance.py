@@ -17,6 +17,7 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from yarl import URL
 
 from app.config import Config, ConfigError, current
 from app.host.logs import CONTROL, escaped
@@ -186,10 +187,12 @@ def running_instance() -> Config:
 async def ask(config: Config, path: str) -> Any:
     """Return the JSON of the console's answer at `path`; raises ApiError."""
     timeout = aiohttp.ClientTimeout(total=310)
+    # The token is of the path as it is sent: a URL leaves some characters of ids unquoted.
+    url = URL(config.console_url + path)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(config.console_url + path, headers=read_headers(config, path)) as answer,
+            session.get(url, headers=read_headers(config, url.raw_path_qs)) as answer,
         ):
             body = msgspec.json.decode(await answer.read())
     except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:

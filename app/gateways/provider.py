@@ -101,7 +101,7 @@ class ProviderGateway:
         such intent.
         """
         # The key of an intent is of the amount first asked for, which a mismatch has corrected.
-        if self._account.may_be_there(command) or _payment_id(command):
+        if self._account.is_old(command) or _payment_id(command):
             known = await self._existing(command)
             if known is not None:
                 return known

@@ -80,19 +80,20 @@ class Account:
     def may_be_there(self, command: ProviderCommand, *parts: str) -> bool:
         """Return whether what is asked for may be there although its key is new to the provider.
 
-        Ids with a separator had other keys in earlier versions.
+        Parts with a separator had other keys in earlier versions.
         """
-        return self.is_old(command) or _has_separator((command.transaction_id, *parts))
+        return self.is_old(command) or _has_separator(parts)
 
     def key(self, command: ProviderCommand, *parts: str) -> stripe.RequestOptions:
         """Return the idempotency key of one thing that is asked for an order.
 
         Whoever chooses ids may choose our separator: such parts are never joined by it, or return
-        `R:1` would have the key of round 1 of return `R`.
+        `R:1` would have the key of round 1 of return `R`. The id of a transaction keeps its key:
+        its charge may be under way over an upgrade, and a search finds it only after a while.
         """
         owner = (self._installation,) if self._installation else ()
         all_parts = (*owner, command.transaction_id, *parts)
-        if _has_separator(all_parts):
+        if _has_separator(parts):
             return {"idempotency_key": derive_id("provider key", *all_parts)}
         name = SEPARATOR.join(all_parts)
         return {"idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)}

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import clients, operators
+from app.cli.instance import ApiError, ask
 from app.console.api.routes import ROUTES
 from app.console.api.workflow_requests import REPEATS
 from app.console.pages.site import page_routes
@@ -310,6 +311,15 @@ async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Routes
     assert 401 == (await exposed.client.get("/tables?limit=2", headers=signed)).status
 
 
+async def test_a_command_reads_what_has_an_id_of_any_characters(exposed: Routes) -> None:
+    """Its token is of the path as it is sent, in which a colon is not quoted."""
+    url = str(exposed.client.make_url("")).rstrip("/")
+    config = replace(CONFIG, signing_key="chosen here", console_url=url)
+
+    with pytest.raises(ApiError, match="R:1@x,2"):
+        await ask(config, "/tables/order/R%3A1%40x%2C2")
+
+
 async def test_whoever_signs_in_finds_the_page_for_it(exposed: Routes) -> None:
     """And what it loads, and the document of the API."""
     for path in ("/console/sign-in", "/web/style.css", "/openapi.json", "/docs", "/livez"):
@@ -346,16 +356,17 @@ async def test_behind_a_trusted_proxy_nobody_reads_without_signing_in(
 
 async def test_a_page_of_another_site_begins_no_read(doors: Routes) -> None:
     """A link leads here all the same, and our own pages ask."""
-    for site, mode, status in (
-        ("cross-site", "no-cors", 403),
-        ("cross-site", "cors", 403),
-        ("cross-site", "", 403),
-        ("cross-site", "navigate", 200),
-        ("same-origin", "cors", 200),
-        ("none", "navigate", 200),
+    for site, mode, to, status in (
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "cors", "empty", 403),
+        ("cross-site", "", "", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
     ):
-        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
-        assert status == (await doors.client.get("/tables", headers=headers)).status, (site, mode)
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": to}
+        assert status == (await doors.client.get("/tables", headers=headers)).status, (mode, to)
 
 
 # --- attacks on those who may ---------------------------------------------------------

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app.auth import operators
 from app.config import Config
 from app.console.api import dead_letter_actions, dead_letters
+from app.console.api.problems import Problem
 from app.console.server import make_api
 from app.delivery.dead_letters import to_dead
 from app.operations.dead_letters.audit_records import Action, audited, dead_letter_redriven
@@ -170,8 +171,13 @@ def test_a_forged_action_on_the_audit_is_none(message: Any) -> None:
 @pytest.mark.parametrize(
     ("before", "message", "edited_minor", "objection"),
     [
-        pytest.param(goodwill(1), goodwill(9_000), 0, "", id="what one person may refund"),
+        pytest.param(
+            goodwill(1), goodwill(9_000), 0, "more than personal", id="less than he may refund"
+        ),
+        pytest.param(goodwill(1), goodwill(1), 0, "", id="nothing but what was there"),
         pytest.param(goodwill(1), goodwill(39_000), 0, "39000 would", id="more than he may"),
+        pytest.param(refunded(900), refunded(1), 0, "more than personal", id="less than it was"),
+        pytest.param(refunded(900), refunded(0), 0, "more than personal", id="nothing of it"),
         pytest.param(goodwill(1), goodwill(9_000), 5_000, "14000 would", id="in small parts"),
         pytest.param(goodwill(1), goodwill(1, None), 0, "two people have", id="agreed by two"),
         pytest.param(goodwill(1), goodwill(1, 10_001), 0, "refund 10001", id="a limit of his own"),
@@ -245,18 +251,23 @@ ANSWERED = DisputeDecided(**ABOUT, dispute_id="d1", decision="submit", evidence_
         pytest.param(
             goodwill(9_000), refunded(9_000), "another type", id="another type with money"
         ),
-        pytest.param(CASE_PAID, CASE_AGAIN, "more than amounts", id="another decision"),
+        pytest.param(CASE_PAID, CASE_AGAIN, "more than personal", id="another decision"),
         pytest.param(
             CASE_PAID,
             replace(CASE_AGAIN, amount_minor=1),
-            "more than amounts",
+            "more than personal",
             id="another decision that names a penny",
         ),
         pytest.param(
-            ANSWERED, replace(ANSWERED, decision="accept"), "more than amounts", id="a lost dispute"
+            ANSWERED,
+            replace(ANSWERED, decision="accept"),
+            "more than personal",
+            id="a lost dispute",
         ),
         pytest.param(ANSWERED, replace(ANSWERED, evidence_text="b"), "", id="a personal text"),
-        pytest.param(CASE_AGAIN, replace(CASE_AGAIN, amount_minor=9_000), "", id="an amount"),
+        pytest.param(
+            CASE_AGAIN, replace(CASE_AGAIN, amount_minor=1), "more than personal", id="an amount"
+        ),
     ],
 )
 def test_an_edit_that_moves_money_and_names_none_takes_two(
@@ -283,7 +294,7 @@ def test_an_edit_of_what_nobody_can_read_takes_two() -> None:
     ("currency", "objection"),
     [
         pytest.param("GBP", "names IDR, and the transaction is in GBP", id="known"),
-        pytest.param("", "more than amounts", id="known by the event alone"),
+        pytest.param("", "more than personal", id="known by the event alone"),
     ],
 )
 def test_the_currency_is_not_what_the_edit_says(currency: str, objection: str) -> None:
@@ -340,7 +351,7 @@ async def test_bytes_that_are_no_event_are_not_signed() -> None:
     edits = Edits(SMALL)
     limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
     await edits.edit(SMALL, Edit(body=b"{}", force=True), ACTION, limit=limit)
-    event = Edit(body=codecs.encode(goodwill(2)))
+    event = Edit(body=codecs.encode(goodwill(1)))
     await edits.edit(SMALL, event, ACTION, limit=limit)
 
     assert [False, True] == [is_signed(each, Config()) for each in edits.redriven]
@@ -502,22 +513,37 @@ async def test_what_went_back_by_the_route_counts_for_an_edit(site: Site, is_kno
         asked = {"refund_id": "r0", "amount_minor": LIMIT_MINOR, "reason": "w"}
         assert 202 == (await site.post("oda", "/operators/orders/o1/refund", asked)).status
 
-    assert (202, "proposed") == await site.edit("oda", goodwill(2))
+    assert (202, "proposed") == await site.edit("oda", goodwill(1))
     assert [] == site.edits.redriven
 
 
 async def test_an_edit_of_an_order_of_which_nothing_went_back_is_sent(site: Site) -> None:
-    """Up to the limit."""
+    """No header of ours, nor one that says of which workflow it is."""
     site.queries.keep("order", "o1", Order(order_id="o1", currency="GBP", total_minor=90_000))
 
-    assert (400, "headers") == await site.edit("oda", goodwill(2), ce_id="e1")
-    assert (202, "sent") == await site.edit("oda", goodwill(LIMIT_MINOR))
+    assert (400, "headers") == await site.edit("oda", goodwill(1), ce_id="e1")
+    assert (202, "proposed") == await site.edit("oda", goodwill(1), baggage="workflow=x")
+    assert (202, "sent") == await site.edit("oda", goodwill(1))
+
+
+async def test_an_edit_waits_for_who_knows_what_went_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no worker holds the row of the order, nobody knows what was refunded of it."""
+
+    async def away(*_: Any) -> Any:
+        raise Problem(503, "Service Unavailable", "nobody holds it")
+
+    monkeypatch.setattr(dead_letter_actions, "operator_messages", away)
+
+    assert 503 == (await site.edit("oda", goodwill(1)))[0]
+    assert [] == site.edits.redriven
 
 
 async def read_while_open(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the console go on with what it has read of a dead letter while that was open."""
-    # A type that names its currency: one person may send it.
-    site.edits.dead_letter = dead_letter_of(refunded(1))
+    # A personal text: one person may send it.
+    site.edits.dead_letter = dead_letter_of(ANSWERED)
     before = await site.edits.read_status()
 
     async def gathered(_config: Config) -> DeadLetterFacts:
@@ -531,9 +557,9 @@ async def test_of_two_edits_of_one_dead_letter_at_once_one_is_sent(
 ) -> None:
     """The second had read that it is open before the first was sent, and waited for it to end."""
     await read_while_open(site, monkeypatch)
-    small, other = refunded(LIMIT_MINOR - 1), refunded(LIMIT_MINOR - 2)
+    one, other = (replace(ANSWERED, evidence_text=text) for text in ("b", "c"))
 
-    assert (202, "sent") == await site.edit("oda", small)
+    assert (202, "sent") == await site.edit("oda", one)
     assert 409 == (await site.edit("oda", other))[0]
     assert 1 == len(site.edits.redriven)
 
@@ -543,7 +569,7 @@ async def test_what_was_sent_back_meanwhile_is_not_discarded(
 ) -> None:
     """The audit would say of money that has moved that nobody wanted it."""
     await read_while_open(site, monkeypatch)
-    await site.edit("oda", refunded(2))
+    await site.edit("oda", replace(ANSWERED, evidence_text="b"))
     answer = await site.client.post(
         "/operators/dead-letters/discard",
         json={"place": site.edits.dead_letter.place, "reason": "not wanted"},

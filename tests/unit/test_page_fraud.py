@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from app.console.api.problems import Problem
+from app.console.pages import fraud as fraud_page
 from app.console.pages.rule_text import EXAMPLE, to_text
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.support.examples.fraud import paid
@@ -225,6 +227,25 @@ async def test_a_rule_is_tried_before_it_is_put(site: FraudSite) -> None:
     assert '+  "outcome": "review",' in text
     assert "the rule decides nothing" in text
     assert 'name="version_before" data-type="number" value="1"' in text
+
+
+async def test_a_rule_stays_in_its_form_while_another_back_test_is_computed(
+    site: FraudSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so beside the form: a page of the refusal would lose what was written."""
+
+    async def busy(*_: Any) -> Any:
+        raise Problem(429, "Too Many Requests", "another back-test is being computed")
+
+    monkeypatch.setattr(fraud_page, "tried_rule", busy)
+    answer = await site.client.get(
+        "/console/fraud/propose",
+        params={"rule": msgspec.json.encode(EXAMPLE).decode()},
+        headers=await site.page("oda"),
+    )
+
+    text = await answer.text()
+    assert (200, True) == (answer.status, "is being computed" in text)
 
 
 async def test_a_rule_that_names_people_is_shown_without_them(site: FraudSite) -> None:

@@ -251,10 +251,12 @@ def _check_origin(request: web.Request, *, must_say: bool) -> None:
 def _check_site(request: web.Request) -> None:
     """Raise Problem 403 for what a page of another site fetches; a link there may lead here.
 
-    It would not see the answer, but could let a browser that is here begin costly reads.
+    It would not see the answer, but could let a browser that is here begin costly reads: a frame
+    navigates too.
     """
     site, mode = header(request, "Sec-Fetch-Site"), header(request, "Sec-Fetch-Mode")
-    if site == "cross-site" and mode != "navigate":
+    is_followed = mode == "navigate" and header(request, "Sec-Fetch-Dest") in ("", "document")
+    if site == "cross-site" and not is_followed:
         detail = "this was fetched by a page of another site"
         raise Problem(403, "Forbidden", detail, field="Sec-Fetch-Site")
 

@@ -1,5 +1,6 @@
 """Actions of operators on dead letters: redrive, edit, discard. All are audited."""
 
+from http import HTTPStatus
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
@@ -222,8 +223,11 @@ async def _currency_and_refunds(request: web.Request, dead_letter: DeadLetter) -
     key = (dead_letter.record.key or b"").decode(errors="replace")
     try:
         operators, state = await operator_messages(request, key)
-    except Problem:
-        # Then nobody knows what the amounts are worth, and two people have to agree.
+    except Problem as problem:
+        if problem.status != HTTPStatus.NOT_FOUND:
+            # Who holds the row is away: what went back of the transaction is not known now.
+            raise
+        # Of no transaction: nobody knows what amounts without a currency are worth.
         return "", 0
     currency, known_minor = operators.currency(state), operators.refunds_minor(state)
     sum_minor = request.app[PENDING_REFUNDS].sum_minor(key, known_minor, {})

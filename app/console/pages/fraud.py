@@ -22,7 +22,7 @@ from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, to_te
 from app.host.parameters import path_name, query_of, text_of
 from workflows.fraud.rulebook import Rule
 
-UNAVAILABLE = 503
+TOO_MANY, UNAVAILABLE = 429, 503
 RULE_CHARS_MAX = 3_000
 """Characters of a rule in the query of the page that tries it."""
 
@@ -127,7 +127,7 @@ async def _tried(request: web.Request, rule: Rule) -> tuple[TriedRule | None, st
 
 def _passing(problem: Problem) -> str:
     """Return the text of a temporary problem, to be shown on the page. Raises any other Problem."""
-    if problem.status != UNAVAILABLE:
+    if problem.status not in (UNAVAILABLE, TOO_MANY):
         raise problem
     return str(problem)
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import aiohttp
 import msgspec
 import stamina
+from yarl import URL
 
 from app.config import Config
 from app.local.importers.file_content import LoadError
@@ -65,7 +66,9 @@ class ShopClient:
 
         It reads as a process of Payflow: what a client reads is its own alone.
         """
-        return await self._request("GET", path, None, read_headers(self._config, path))
+        # The token is of the path as it is sent: a URL leaves some characters of ids unquoted.
+        sent = URL(self._config.console_url + path).raw_path_qs
+        return await self._request("GET", path, None, read_headers(self._config, sent))
 
     async def post(
         self, path: str, body: object, headers: dict[str, str] | None = None

@@ -1,11 +1,12 @@
 """Whether one person may send a dead letter changed, or two have to agree.
 
 An edit is signed, so that the agent believes what it says: it obeys the limit of what it does. One
-person may mend amounts, up to the limit, and personal values. All else that an event says may move
-money of which it names none: a verdict, a decision, a cancelled shipment.
+person may mend personal values. All else that an event says may move money: a lower amount as well
+as a higher one, a verdict, a decision, a cancelled shipment, the workflow in its baggage.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
@@ -28,6 +29,8 @@ CURRENCY = "currency"
 ALONE = "alone_max_minor"
 """The field in which a message says what may go back by the word of one person; null: two agreed.
 """
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class TakesTwoPeople(PayflowError):
@@ -56,14 +59,23 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
             return 0
         return self._worth_minor(msgspec.to_builtins(message), self.currency)
 
-    def objection(self, dead_letter: DeadLetter, message: Message) -> str:
-        """Return why two people have to agree to `dead_letter` as `message`; nothing: one may."""
+    def objection(
+        self, dead_letter: DeadLetter, message: Message, headers: Mapping[str, str] = NO_HEADERS
+    ) -> str:
+        """Return why two people have to agree to `dead_letter` as `message`; nothing: one may.
+
+        `headers`: those that are set anew.
+        """
         topic = topic_of(message)
         if not signing.is_authentic(dead_letter.record, topic, self.config):
             return "Payflow has not produced this event, and the edit would sign it"
         if topic.open:
             return ""
-        return self._objection_to_money(message) or _objection_to_change(dead_letter, message)
+        return (
+            self._objection_to_money(message)
+            or _objection_to_change(dead_letter, message)
+            or (f"it sets header {min(headers)[:80]!r}" if headers else "")
+        )
 
     def _objection_to_money(self, message: Message) -> str:
         alone = getattr(message, ALONE, 0)
@@ -112,23 +124,13 @@ def _objection_to_change(dead_letter: DeadLetter, message: Message) -> str:
     if type(before) is not type(message):
         return "it would be an event of another type"
     if _fixed(before) != _fixed(message):
-        return "it changes more than amounts and personal values"
+        return "it changes more than personal values"
     return ""
 
 
 def _fixed(message: Message) -> object:
-    """Return what one person leaves as it is: all but amounts of money and personal values."""
-    return _without_money(impersonal(msgspec.to_builtins(message), type(message)))
-
-
-def _without_money(value: object) -> object:
-    if isinstance(value, list | tuple):
-        return [_without_money(each) for each in value]
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        name: _without_money(each) for name, each in value.items() if not str(name).endswith(MINOR)
-    }
+    """Return what one person leaves as it is: all but personal values."""
+    return impersonal(msgspec.to_builtins(message), type(message))
 
 
 def _currencies(value: object) -> set[str]:

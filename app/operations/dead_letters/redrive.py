@@ -176,7 +176,7 @@ class Redriver:
             # It fails again. No signature: a later version may read an event in these bytes.
             worth_minor = 0
         else:
-            objection = "" if proposed_by else limit.objection(dead_letter, message)
+            objection = "" if proposed_by else limit.objection(dead_letter, message, edit.headers)
             if objection:
                 raise TakesTwoPeople(objection)
             worth_minor = limit.worth_minor(message) or 0
