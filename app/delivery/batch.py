@@ -23,9 +23,6 @@ from workflows.shared.topic import topic_of
 
 log = structlog.get_logger(__name__)
 
-UNREADABLE_ROW = (msgspec.DecodeError, codecs.Poison)
-"""Poison: its outbox holds a message that this version does not declare."""
-
 
 class Batch:
     """One batch of one agent: rows and records staged, and not written yet."""
@@ -48,13 +45,16 @@ class Batch:
         """Return the row at `at`; None when it is unreadable and `record` was dead-lettered."""
         try:
             return self._loaded(record, at)
-        except UNREADABLE_ROW as error:
+        except msgspec.DecodeError as error:
             detail = f"table {self.agent.table and self.agent.table.name}: {error}"
             self.dead_letter(record, "row_unreadable", detail, error)
             return None
 
     def _loaded(self, record: Record, at: Place) -> Row[object]:
-        """Return the row at `at`. Raises UNREADABLE_ROW."""
+        """Return the row at `at`. Raises DecodeError, and Poison, which ends the worker.
+
+        Passed by, an outbox that only a later version can read would count as produced.
+        """
         table = self.agent.table
         if table is None:
             return Row(state=None)
@@ -263,7 +263,7 @@ class Batch:
         event_id = header(record, "ce_id")
         if is_retry(record):
             # Where the row is unreadable, whatever comes for its key is dead-lettered.
-            with suppress(*UNREADABLE_ROW):
+            with suppress(msgspec.DecodeError):
                 before = self._loaded(record, at)
                 if event_id in before.parked and not row.superseded(before, record, event_id):
                     self.rows[at] = row.unpark(before, event_id)

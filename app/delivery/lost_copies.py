@@ -7,8 +7,9 @@ nobody can read. The row still names the event, and each follower goes back to t
 from app.delivery.row import Row, due_of_copies
 from app.wire.records import ORIGIN, Record
 
-LOST_MS = 600_000
-"""How long past its time a parked event is, when a follower begins to count."""
+LOST_MS = 1_800_000
+"""How long past its time a parked event is, when a follower begins to count. A transaction that
+somebody leaves open may hold a copy for a quarter of an hour (`transaction.max.timeout.ms`)."""
 LOST_TIMES = 300
 """How often in a row a follower has to find it so, a second apart at least. A service that was away
 for hours finds everything overdue: what its retry topics hold is read in that time."""

@@ -16,12 +16,18 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.delivery.row import LOGS_KEY
-from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, log_of_mark
 from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
 from app.kafka.producer import produce
 from app.wire.records import Outgoing
 from app.wire.topics import changelog_of, partitions_of
-from app.worker.log_identity import LogRefused, Source, check_changelog, is_adopted
+from app.worker.log_identity import (
+    LogRefused,
+    Source,
+    check_changelog,
+    check_stored,
+    stored_of,
+)
 from app.worker.store import Store
 from app.worker.store_repair import OFFSET_KEY
 
@@ -56,17 +62,19 @@ async def check_files(
     read = {TopicPartition(name, at) for changelog, at in own for name in sources[changelog]}
     facts = await place_facts(config, group, [*own, *read])
     for place, each in zip(own, files, strict=True):
-        is_taken = any(
-            is_adopted(facts[of].metadata)
+        marks = [
+            mark
             for name in sources[each.changelog]
             if (of := TopicPartition(name, each.partition)) in facts
-        )
-        await _check_file(each, config, facts.get(place), is_taken=is_taken)
+            and (mark := log_of_mark(facts[of].metadata)) is not None
+        ]
+        await _check_file(each, config, facts.get(place), marks)
 
 
 async def _check_file(
-    file: TableFile, config: Config, now: PlaceFacts | None, *, is_taken: bool
+    file: TableFile, config: Config, now: PlaceFacts | None, marks: Sequence[AppliedLog]
 ) -> None:
+    is_taken = any(mark.adopted for mark in marks)
     source = Source(
         service=config.service,
         topic=file.changelog,
@@ -85,6 +93,10 @@ async def _check_file(
             f"see `payflow adopt {config.service} --dry-run` (docs/operators.md), or delete "
             f"{file.path} where another worker has its rows."
         )
+    stored = stored_of(marks)
+    # Without an identity it was taken already, and its offset is that of the changelog of now.
+    if stored is not None and known is not None and known.identity != LogIdentity():
+        check_stored(source, stored, file.offset + 1)
     await asyncio.to_thread(_take_as_it_is, file, now.end - 1)
 
 

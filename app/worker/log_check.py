@@ -176,9 +176,10 @@ class LogCheck:
 
         for store, at in opened.places:
             was = opened.logs[store.changelog, at]
-            now = self._logs_of(store, at, was, changelogs)
+            is_filled = (store.changelog, at) in refills
+            now = self._logs_of(store, at, was, changelogs, is_filled=is_filled)
             put = partial(self._put, app)
-            if (store.changelog, at) in refills:
+            if is_filled:
                 await refill(put, store, at, go_on)
             if now != was:
                 await put(store, at, {LOGS_KEY: encode_logs(now)})
@@ -239,15 +240,30 @@ class LogCheck:
         return RowsView(log=known, highest=highest)
 
     def _logs_of(
-        self, store: Store, at: int, was: AppliedLogs, changelogs: Mapping[str, TopicLog]
+        self,
+        store: Store,
+        at: int,
+        was: AppliedLogs,
+        changelogs: Mapping[str, TopicLog],
+        *,
+        is_filled: bool,
     ) -> AppliedLogs:
-        """Return the logs that the rows of a partition have applied, as they are read from now."""
+        """Return the logs that the rows of a partition have applied, as they are read from now.
+
+        Of a changelog that is filled they say what it stands for: a check that is interrupted
+        before its commits say so begins anew.
+        """
         own = {
             topic: self.positions[topic, at].log
             for topic, (_, of) in self._readers.items()
             if of is store and (topic, at) in self.positions
         }
-        changelog = AppliedLog(identity=changelogs[store.changelog].identity)
+        known = was.get(store.changelog)
+        stored = known.stored if known is not None else None
+        if is_filled:
+            said = (self._stored.get((topic, at)) for topic in own)
+            stored = max((each for each in said if each is not None), default=None)
+        changelog = AppliedLog(identity=changelogs[store.changelog].identity, stored=stored)
         return {**was, **own, store.changelog: changelog}
 
     async def _put(

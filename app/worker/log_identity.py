@@ -128,8 +128,10 @@ def is_to_be_filled(
     identity = now.log.identity if now is not None else None
     if check_changelog(source, was.get(source.topic), identity, is_adopted=is_taken):
         return True
-    stored = max((mark.stored for mark in marks if mark.stored is not None), default=None)
-    if stored is None or now is None:
+    stored = stored_of(marks)
+    known = was.get(source.topic)
+    # What the rows have noted was stored in the changelog before, and is filled into this one.
+    if stored is None or now is None or (known is not None and known.stored == stored):
         return False
     if is_taken and not was:
         raise _rows_elsewhere(source)
@@ -138,10 +140,21 @@ def is_to_be_filled(
     return False
 
 
-def is_adopted(metadata: str) -> bool:
-    """Return whether a commit with that metadata was made by `payflow adopt`, and not taken yet."""
-    mark = log_of_mark(metadata)
-    return mark is not None and mark.adopted
+def check_stored(source: Source, stored: int, held: int) -> None:
+    """Raise LogRefused when a table on disk was left behind where its partition was before."""
+    if held < stored:
+        raise _refused(
+            source,
+            f"had stored rows in it up to {stored}, and the table on this disk holds them up to "
+            f"{held}: a newer one is on the disk of another machine",
+            "Operator: start the worker that has it, or put its folder here. This one is taken by "
+            "`--without-rows`: ",
+        )
+
+
+def stored_of(marks: Collection[AppliedLog]) -> int | None:
+    """Return how far the rows are stored by what is committed of all that they are made of."""
+    return max((mark.stored for mark in marks if mark.stored is not None), default=None)
 
 
 def missing_topic(source: Source) -> LogRefused:
@@ -190,9 +203,7 @@ def _offset(
     if committed is None:
         highest = rows.highest(log.epoch) if rows is not None else None
         if highest is None or highest < 0:
-            # A log that the rows of a partition have not noted is new to them.
-            is_new = log.joined or (rows is not None and rows.log is None)
-            if begin and not is_new:
+            if rows is None and begin and not log.joined:
                 raise _expired(source, begin)
             return begin
         check_end(source, highest + 1, end)

@@ -18,7 +18,6 @@ from app.operations.adoption.adopt import (
     _adoption,
     adopt,
 )
-from app.worker.log_identity import is_adopted
 from workflows.audit.adoption import LogsAdopted
 from workflows.audit.messages import ActionUnconfirmed
 from workflows.shared.message import Message
@@ -48,7 +47,7 @@ def test_what_is_right_goes_on_where_it_is(start: Start) -> None:
     adoption = _adoption(PLACE, facts(50, AppliedLog(identity=A, epoch=7)), choice(start))
 
     assert (True, 50, 7) == (adoption.is_kept, adoption.offset, adoption.epoch)
-    assert is_adopted(mark_of(adoption.log))
+    assert adoption.log.adopted
 
 
 @pytest.mark.parametrize(

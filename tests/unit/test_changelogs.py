@@ -19,7 +19,7 @@ from app.registry import load_agents
 from app.wire.records import Outgoing
 from app.wire.topics import partitions_of
 from app.worker import changelog_files, log_check
-from app.worker.changelog_files import refill
+from app.worker.changelog_files import TableFile, refill
 from app.worker.faust_app import PayflowApp
 from app.worker.log_check import LogCheck
 from app.worker.log_identity import LogRefused
@@ -365,6 +365,66 @@ def cluster_stored(app: App) -> int:
     assert mark is not None
     assert mark.stored is not None
     return mark.stored
+
+
+@pytest.mark.parametrize(
+    ("held", "known", "is_refused"),
+    [
+        pytest.param(49, "first", False, id="all that was stored"),
+        pytest.param(9, "first", True, id="left behind where the partition was before"),
+        pytest.param(9, "", False, id="taken already"),
+    ],
+)
+async def test_a_table_that_was_left_behind_is_not_taken_for_the_newest(
+    tmp_path: Path, held: int, known: str, *, is_refused: bool
+) -> None:
+    """What was stored since is on another disk, and would be lost without a word."""
+    path = tmp_path / "payments-0.db"
+    Machine(path)._db_for_partition(0).close()
+    log = LogIdentity(topic_id=known, cluster_id="c") if known else LogIdentity()
+    second = LogIdentity(topic_id="second", cluster_id="c")
+    file = TableFile(
+        path=path, changelog=CHANGELOG, partition=0, offset=held,
+        logs={CHANGELOG: AppliedLog(identity=log)},
+    )  # fmt: skip
+    now = PlaceFacts(
+        log=TopicLog(identity=second, partitions=PARTITIONS), begin=0, end=0, committed=None
+    )
+    marks = [AppliedLog(identity=LOG, epoch=7, adopted=True, stored=50)]
+
+    if is_refused:
+        with pytest.raises(LogRefused, match=r"up to 50, and the table on this disk .* up to 10"):
+            await changelog_files._check_file(file, CONFIG, now, marks)
+    else:
+        await changelog_files._check_file(file, CONFIG, now, marks)
+
+
+async def test_a_filling_that_ends_before_its_last_commit_begins_anew(
+    first: App, cluster: Cluster
+) -> None:
+    """The changelog was made again, and is shorter than what was ever stored in the old one."""
+    cluster.changelog = Changelog("second")
+    cluster.adopt(stored=50_000)
+    first.take_as_it_is()
+    again = [LogCheck(CONFIG), LogCheck(CONFIG)]
+    for each in again:
+        each.register(load_agents()["payment"], first.store)
+    commits: list[int] = []
+
+    def killed() -> None:
+        commits.append(1)
+        if len(commits) == 2:
+            raise LogRefused("killed")
+
+    first.logs, first.in_commit = again[0], killed
+    with pytest.raises(LogRefused, match="killed"):
+        await first.logs._check(first)
+    first.logs, first.in_commit = again[1], list
+    await first.logs._check(first)
+
+    mark = log_of_mark(cluster.metadata)
+    assert mark is not None
+    assert (False, len(cluster.changelog.records)) == (mark.adopted, mark.stored)
 
 
 async def test_a_machine_that_recovers_a_changelog_that_was_cut_off_does_not_go_on(

@@ -30,7 +30,6 @@ from app.worker.log_identity import (
     RowsView,
     Source,
     check_changelog,
-    is_adopted,
     judge,
 )
 from tests.support.agents import TALLY, Tally, cancel
@@ -59,11 +58,6 @@ def rows(log: AppliedLog | None = None, **highest: int) -> RowsView:
     return RowsView(log=log, highest=lambda epoch: highest.get(f"e{epoch}", -1))
 
 
-def rows_of_a_retry_topic() -> RowsView:
-    """Return rows that have noted the log, and cannot say what they have applied of it."""
-    return RowsView(log=applied(), highest=lambda _epoch: None)
-
-
 def applied(identity: LogIdentity = A, epoch: int = 0, *, adopted: bool = False) -> AppliedLog:
     return AppliedLog(identity=identity, epoch=epoch, adopted=adopted)
 
@@ -78,10 +72,7 @@ def joined() -> AppliedLog:
         pytest.param(facts(None, begin=0), rows(), 0, 0, id="a new group begins at the beginning"),
         pytest.param(facts(None), rows(), 10, 0, id="or at what is left"),
         pytest.param(
-            facts(None, begin=0), rows(applied()), 0, 0, id="nothing applied, nothing deleted"
-        ),
-        pytest.param(
-            facts(None, begin=0), rows_of_a_retry_topic(), 0, 0, id="nor of a retry topic"
+            facts(None), rows(applied()), 10, 0, id="rows that have applied nothing of it"
         ),
         pytest.param(facts(50), rows(), 50, 0, id="rows of before this decision are believed"),
         pytest.param(facts(50, applied()), rows(applied()), 50, 0, id="the same log goes on"),
@@ -174,18 +165,6 @@ def test_a_log_that_was_applied_goes_on(
             "which has run before, has committed nothing of it: it was away for longer than its "
             "offsets are kept, and the events from 0 to 9 are gone",
             id="deleted, no offset, and no rows that would know",
-        ),
-        pytest.param(
-            facts(None),
-            rows(applied()),
-            "the events from 0 to 9 are gone",
-            id="deleted, no offset, and rows that have applied nothing of it",
-        ),
-        pytest.param(
-            facts(None),
-            rows_of_a_retry_topic(),
-            "the events from 0 to 9 are gone",
-            id="deleted, no offset, of a retry topic",
         ),
         pytest.param(
             facts(100),
@@ -295,7 +274,7 @@ def test_a_changelog_made_again_is_filled_only_when_it_was_adopted() -> None:
 @pytest.mark.parametrize("metadata", ["", "Kafka's own", "{}", "[1]"])
 def test_metadata_of_somebody_else_names_no_log(metadata: str) -> None:
     """Tools write nothing, or what they like."""
-    assert (None, False) == (log_of_mark(metadata), is_adopted(metadata))
+    assert log_of_mark(metadata) is None
 
 
 def test_what_is_stored_is_read_again() -> None:
