@@ -5,8 +5,7 @@ A key is 32 random bytes, so a digest that is quick to compute says nothing abou
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -97,7 +96,7 @@ def client_of(folder: Path, key: str, now_ms: int) -> Client | None:
 
 def add(folder: Path, name: str, scopes: Sequence[str]) -> str:
     """Add a client; return its key. Raises ClientsError for a name that is taken or invalid."""
-    with _changing(folder):
+    with private_file.changing(folder, ClientsError):
         return _add(folder, name, scopes)
 
 
@@ -127,7 +126,7 @@ def _add(folder: Path, name: str, scopes: Sequence[str]) -> str:
 def rotate(folder: Path, name: str, now_ms: int, overlap_seconds: int) -> str:
     """Give a client another key; those before end after `overlap_seconds`. Raises ClientsError."""
     ends_ms = now_ms + overlap_seconds * 1_000
-    with _changing(folder):
+    with private_file.changing(folder, ClientsError):
         client = _living(folder, name)
         key, kept = _rotated(client, now_ms, ends_ms)
         latest = kept[-KEYS_MAX:] if overlap_seconds else kept[-1:]
@@ -147,18 +146,8 @@ def _rotated(client: Client, now_ms: int, ends_ms: int) -> tuple[str, list[Clien
 
 def revoke(folder: Path, name: str) -> None:
     """End every key of a client; its name stays taken. Raises ClientsError."""
-    with _changing(folder):
+    with private_file.changing(folder, ClientsError):
         _put(folder, replace(_living(folder, name), keys=()))
-
-
-@contextmanager
-def _changing(folder: Path) -> Iterator[None]:
-    """Let no other command write what it read before: a revoked key would come back."""
-    try:
-        with private_file.changing(folder):
-            yield
-    except private_file.PrivateFileError as error:
-        raise ClientsError(str(error)) from error
 
 
 def _living(folder: Path, name: str) -> Client:

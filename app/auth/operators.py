@@ -6,8 +6,7 @@ A user who can write that file can act as any operator, so it must be accessible
 import hmac
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -123,7 +122,7 @@ def add(folder: Path, name: str, role: Role) -> str:
 
     Also by one in other case: who may act as `Ann` and as `ann` would be two of two people.
     """
-    with _changing(folder):
+    with private_file.changing(folder, PeopleError):
         known = people(folder)
         taken = {person.name.casefold(): person.name for person in known}
         if there := taken.get(name.casefold()):
@@ -137,7 +136,7 @@ def add(folder: Path, name: str, role: Role) -> str:
 
 def remove(folder: Path, name: str) -> None:
     """Remove a person, whose sessions end with it. Raises PeopleError: the last approver stays."""
-    with _changing(folder):
+    with private_file.changing(folder, PeopleError):
         known = people(folder)
         _known(known, name)
         left = [person for person in known if person.name != name]
@@ -148,7 +147,7 @@ def remove(folder: Path, name: str) -> None:
 
 def renew(folder: Path, name: str) -> str:
     """Give a person another token, which ends their sessions; return it. Raises PeopleError."""
-    with _changing(folder):
+    with private_file.changing(folder, PeopleError):
         known = people(folder)
         changed, token = _person(name, _known(known, name).role)
         _save(folder, [changed if person.name == name else person for person in known])
@@ -159,16 +158,6 @@ def is_theirs(person: Person | None, token: str) -> bool:
     """Return whether `token` is the one of `person`; for None it is False and takes as long."""
     right = hmac.compare_digest(digest_of(token), person.digest if person else "0" * 64)
     return right and person is not None and not person.salt
-
-
-@contextmanager
-def _changing(folder: Path) -> Iterator[None]:
-    """Let no other command write what it read before: whoever was removed would come back."""
-    try:
-        with private_file.changing(folder):
-            yield
-    except private_file.PrivateFileError as error:
-        raise PeopleError(str(error)) from error
 
 
 def _known(known: Sequence[Person], name: str) -> Person:

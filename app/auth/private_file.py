@@ -73,16 +73,17 @@ def write_new(path: Path, body: bytes) -> None:
 
 
 @contextmanager
-def changing(folder: Path) -> Iterator[None]:
+def changing(folder: Path, refused: type[PayflowError]) -> Iterator[None]:
     """Hold the private files of `folder`, from reading one to renaming: nobody else changes them.
 
-    Raises PrivateFileError. It waits for others, and may not be entered twice by one caller.
+    What one command has read another would write back: a key that was revoked meanwhile. Raises
+    `refused`. It waits for others, and may not be entered twice by one caller.
     """
     try:
         # The folder itself: a file beside them could be removed, and would have to be private too.
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise PrivateFileError(f"{folder} cannot be read: {error.strerror}") from error
+        raise refused(f"{folder} cannot be read: {error.strerror}") from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

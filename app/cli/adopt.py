@@ -1,7 +1,6 @@
 """`payflow adopt`: lets services go on with logs that are not those that they have applied."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -26,6 +25,7 @@ from app.operations.adoption.adopt import (
     wait_until_stopped,
 )
 from app.registry import load_agents, services, wanted_topics
+from app.wire.clock import now_ms
 
 From = Annotated[
     str,
@@ -65,7 +65,7 @@ def adopt_logs(  # noqa: PLR0913  each is an option
         fail(f"say --from {'|'.join(STARTS)} and --reason, or --dry-run to see what there is", 2)
     if begin and start is None:
         fail(f"--from {begin}: say one of {', '.join(STARTS)}", 2)
-    choice = Choice(start=start, at_s=time.time_ns() // 1_000_000_000, without_rows=without_rows)
+    choice = Choice(start=start, at_s=now_ms() // 1_000, without_rows=without_rows)
     act = (choice, who or this_user(), why[:500])
     run(_adopt(chosen, act, dry_run=dry_run, as_json_too=as_json_too))
 

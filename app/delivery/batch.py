@@ -80,11 +80,9 @@ class Batch:
                 )
             elif outbox_entry.offset >= through:
                 pending.append(outbox_entry)
-        outgoing: list[Outgoing] = []
         for outbox_entry in pending:
             messages = [codecs.decode_emitted(body) for body in outbox_entry.bodies]
-            outgoing += outgoing_of(self.agent, outbox_entry, messages)
-        self.after += outgoing
+            self.after += outgoing_of(self.agent, outbox_entry, messages)
         loaded = msgspec.structs.replace(loaded, outbox=tuple(pending))
         if pending:
             self.rows[at] = loaded

@@ -35,7 +35,7 @@ from app.delivery.batch import Batch
 from app.delivery.row import Row, mark_key, mark_of
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, signing
-from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
+from app.wire.envelope import Envelope, Undecodable, derive_id, from_headers
 from app.wire.log_context import About, logging_about
 from app.wire.records import (
     UNREADABLE,
@@ -123,9 +123,8 @@ def _read(batch: Batch, record: Record) -> Received | None:
         message = codecs.decode(record.value, envelope, record.key)
         _check_topic(batch.agent, record, envelope, message)
         _check_source(batch.runtime, record, envelope, message)
-    except (BadEnvelope, codecs.Poison) as error:
-        cause = error.cause if isinstance(error, codecs.Poison) else "bad_envelope"
-        batch.dead_letter(record, cause, str(error), error)
+    except Undecodable as error:
+        batch.dead_letter(record, error.cause, str(error), error)
         batch.unpark_refused(record, _place(record))
     else:
         topic = topic_of(message)

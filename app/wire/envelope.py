@@ -41,6 +41,9 @@ Headers = list[tuple[str, bytes]]
 class Undecodable(PayflowError, ValueError):
     """A record is not a message of Payflow: its headers or its body are wrong."""
 
+    cause = "bad_envelope"
+    """A short label of what is wrong."""
+
 
 class BadEnvelope(Undecodable):
     """Headers are missing or malformed; the message names which."""

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.delivery.row import LOGS_KEY
-from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, log_of_mark
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, marks_of
 from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
 from app.kafka.producer import produce
 from app.wire.records import Outgoing
@@ -61,14 +61,11 @@ async def check_files(
     own = [TopicPartition(each.changelog, each.partition) for each in files]
     read = {TopicPartition(name, at) for changelog, at in own for name in sources[changelog]}
     facts = await place_facts(config, group, [*own, *read])
+    marks = marks_of(facts)
     for place, each in zip(own, files, strict=True):
-        marks = [
-            mark
-            for name in sources[each.changelog]
-            if (of := TopicPartition(name, each.partition)) in facts
-            and (mark := log_of_mark(facts[of].metadata)) is not None
-        ]
-        await _check_file(each, config, facts.get(place), marks)
+        of = [(name, each.partition) for name in sources[each.changelog]]
+        own_marks = [marks[source] for source in of if source in marks]
+        await _check_file(each, config, facts.get(place), own_marks)
 
 
 async def _check_file(

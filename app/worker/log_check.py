@@ -36,8 +36,9 @@ from app.worker.log_identity import (
     Source,
     judge,
     raise_first,
+    stored_of,
 )
-from app.worker.open_partitions import OpenPartitions, PartitionsMoved, Rebalanced
+from app.worker.open_partitions import OpenPartitions, PartitionsMoved, Rebalanced, marks_of_table
 from app.worker.store import Store
 from app.worker.worker_app import WorkerApp
 
@@ -59,8 +60,8 @@ class LogCheck:
         """By topic: of one service, one agent alone reads it."""
         self._checking = asyncio.Lock()
         self._is_noted = True
-        self._stored: dict[tuple[str, int], int | None] = {}
-        """By topic and partition, how far rows were stored before this check."""
+        self._marks: dict[tuple[str, int], AppliedLog] = {}
+        """By topic and partition, what was committed before this check."""
         self.filled_at: float | None = None
         """When a check last got further: it may put whole tables into their changelogs."""
 
@@ -102,7 +103,8 @@ class LogCheck:
         if position is None:
             return None if topic in self._readers else ""
         store = self._readers[topic][1]
-        stored = self._stored.get((topic, partition))
+        before = self._marks.get((topic, partition))
+        stored = before.stored if before is not None else None
         if self._is_noted:
             stored = store.stored.get(partition) if store is not None else None
         adopted = not self._is_noted
@@ -151,7 +153,7 @@ class LogCheck:
         # A commit that the rows do not know of is marked as adopted until they do: a crash between
         # the two must not look as if rows had been lost.
         self._is_noted = False
-        self._stored = {place: mark.stored for place, mark in marks_of(facts).items()}
+        self._marks = marks_of(facts)
         if not await app.commit_at(unsaid):
             return  # The partitions are being shared out again; so this is asked again.
         opened.check()
@@ -261,8 +263,7 @@ class LogCheck:
         known = was.get(store.changelog)
         stored = known.stored if known is not None else None
         if is_filled:
-            said = (self._stored.get((topic, at)) for topic in own)
-            stored = max((each for each in said if each is not None), default=None)
+            stored = stored_of(marks_of_table(self._readers, self._marks, store, at))
         changelog = AppliedLog(identity=changelogs[store.changelog].identity, stored=stored)
         return {**was, **own, store.changelog: changelog}
 

@@ -201,10 +201,10 @@ def _offset(
     """Return where to go on; raises LogRefused when something between was cut off or skipped."""
     committed, begin, end = facts.committed, facts.begin, facts.end
     if committed is None:
+        if rows is None and begin and not log.joined:
+            raise _expired(source, begin)
         highest = rows.highest(log.epoch) if rows is not None else None
         if highest is None or highest < 0:
-            if rows is None and begin and not log.joined:
-                raise _expired(source, begin)
             return begin
         check_end(source, highest + 1, end)
         check_begin(source, highest + 1, begin)

@@ -5,16 +5,16 @@ be taken for an answer about others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from aiokafka import TopicPartition
 
 from app.delivery.agent import Agent
 from app.delivery.row import LOGS_KEY
-from app.kafka.applied_logs import AppliedLogs, decode_logs, marks_of
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, marks_of
 from app.kafka.logs import PlaceFacts
 from app.worker.log_identity import LogRefused, Source, is_to_be_filled, raise_first
 from app.worker.store import Store
+from app.worker.worker_app import WorkerApp
 from workflows.shared.errors import PayflowError
 
 Readers = Mapping[str, tuple[Agent, Store | None]]
@@ -29,17 +29,21 @@ class Rebalanced(PayflowError):
     """Partitions were given up: a check of its own follows the recovery that follows."""
 
 
-class SharingApp(Protocol):
-    """A worker's Faust application."""
-
-    rebalances: int
-    """How often partitions were given up."""
+def marks_of_table(
+    readers: Readers, marks: Mapping[tuple[str, int], AppliedLog], store: Store, at: int
+) -> list[AppliedLog]:
+    """Return those of `marks` that are of what the rows of one partition of `store` are made of."""
+    return [
+        marks[topic, at]
+        for topic, (_, kept) in readers.items()
+        if kept is store and (topic, at) in marks
+    ]
 
 
 class OpenPartitions:
     """The partitions of `stores` that are open now."""
 
-    def __init__(self, app: SharingApp, stores: Sequence[Store]) -> None:
+    def __init__(self, app: WorkerApp, stores: Sequence[Store]) -> None:
         self._app = app
         self._stores = stores
         self._rebalances = app.rebalances
@@ -73,11 +77,7 @@ class OpenPartitions:
         refused: list[LogRefused] = []
         for store, at in self.places:
             name = store.changelog
-            of = [
-                marks[topic, at]
-                for topic, (_, kept) in readers.items()
-                if kept is store and (topic, at) in marks
-            ]
+            of = marks_of_table(readers, marks, store, at)
             now = facts.get(TopicPartition(name, at))
             try:
                 if is_to_be_filled(source(name, at), self.logs[name, at], now, of):

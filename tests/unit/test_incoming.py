@@ -9,21 +9,33 @@ import uvloop
 from aiohttp import web
 
 from app.host.incoming import LimitedSite, Limits, readable, runner_of
+from app.host.routes import Handler
 from app.local.simulators.request_checks import refusals
 from tests.support.external_systems import until
 
 BEGINNING = b"POST / HTTP/1.1\r\nHost: here\r\n"
 
 
+async def echo(request: web.Request) -> web.Response:
+    """Return the body."""
+    return web.Response(body=await request.read())
+
+
+def slow(goes_on: asyncio.Event) -> Handler:
+    """Return what answers once `goes_on` is set."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        await asyncio.wait_for(goes_on.wait(), 5)
+        return web.Response(text="there")
+
+    return answer
+
+
 @asynccontextmanager
-async def serving(limits: Limits) -> AsyncIterator[int]:
-    """Serve what returns the body; yield the port."""
-
-    async def echo(request: web.Request) -> web.Response:
-        return web.Response(body=await request.read())
-
+async def serving(limits: Limits, answer: Handler = echo) -> AsyncIterator[int]:
+    """Serve `answer`; yield the port."""
     app = web.Application(middlewares=[refusals, readable])
-    app.router.add_post("/", echo)
+    app.router.add_post("/", answer)
     runner = await runner_of(app, 0.1)
     await LimitedSite(runner, "127.0.0.1", 0, limits).start()
     try:
@@ -73,23 +85,12 @@ async def test_a_body_that_does_not_come_is_answered() -> None:
 async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
     """Streams go on while their handler runs."""
     done = asyncio.Event()
-
-    async def slow(_request: web.Request) -> web.Response:
-        await asyncio.wait_for(done.wait(), 5)
-        return web.Response(text="there")
-
-    app = web.Application(middlewares=[refusals, readable])
-    app.router.add_post("/", slow)
-    runner = await runner_of(app, 0.1)
     limits = Limits(headers_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)
-    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
-    asking = asyncio.create_task(
-        said(runner.addresses[0][1], BEGINNING + b"Content-Length: 2\r\n\r\nhi")
-    )
-    await asyncio.sleep(0.2)
-    done.set()
-    answer = await asking
-    await runner.cleanup()
+    async with serving(limits, slow(done)) as port:
+        asking = asyncio.create_task(said(port, BEGINNING + b"Content-Length: 2\r\n\r\nhi"))
+        await asyncio.sleep(0.2)
+        done.set()
+        answer = await asking
 
     assert answer.endswith(b"there")
 
@@ -121,30 +122,25 @@ async def test_a_body_that_came_in_the_end_keeps_its_place() -> None:
     """While it is answered nobody gets it, and afterwards it waits like any other."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(request: web.Request) -> web.Response:
+    async def read(request: web.Request) -> web.Response:
         begun.set()
         body = await request.read()
         await asyncio.wait_for(goes_on.wait(), 5)
         return web.Response(body=body)
 
-    app = web.Application(middlewares=[refusals, readable])
-    app.router.add_post("/", slow)
-    runner = await runner_of(app, 0.1)
     limits = Limits(connections_max=1)
-    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
-    port = runner.addresses[0][1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(HALF_BODY)
-    await asyncio.wait_for(begun.wait(), 5)
-    assert 1 == len(limits.waiting)
-    writer.write(b"cde")
-    await until(lambda: not limits.waiting)
-    refused = await said(port, BEGINNING)
-    goes_on.set()
-    answer = await reader.readuntil(b"abcde")
-    await until(lambda: len(limits.waiting) == 1)
-    writer.close()
-    await runner.cleanup()
+    async with serving(limits, read) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HALF_BODY)
+        await asyncio.wait_for(begun.wait(), 5)
+        assert 1 == len(limits.waiting)
+        writer.write(b"cde")
+        await until(lambda: not limits.waiting)
+        refused = await said(port, BEGINNING)
+        goes_on.set()
+        answer = await reader.readuntil(b"abcde")
+        await until(lambda: len(limits.waiting) == 1)
+        writer.close()
 
     assert (b"", b"200") == (refused, answer.split()[1])
 
@@ -155,46 +151,31 @@ async def test_a_body_that_nobody_read_takes_no_place() -> None:
     async def refuse(_request: web.Request) -> web.Response:
         return web.Response(status=403)
 
-    app = web.Application(middlewares=[refusals, readable])
-    app.router.add_post("/", refuse)
-    runner = await runner_of(app, 0.1)
     limits = Limits()
-    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
-    writer.write(HALF_BODY)
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"cde")
-    await asyncio.sleep(0.1)
-    waiting = len(limits.waiting)
-    writer.close()
-    await runner.cleanup()
+    async with serving(limits, refuse) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HALF_BODY)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"cde")
+        await asyncio.sleep(0.1)
+        waiting = len(limits.waiting)
+        writer.close()
 
     assert 1 == waiting
 
 
 async def test_one_address_leaves_places_for_others() -> None:
     """Also one whose requests are all being answered."""
-    goes_on = asyncio.Event()
-
-    async def slow(_request: web.Request) -> web.Response:
-        await asyncio.wait_for(goes_on.wait(), 5)
-        return web.Response(text="there")
-
-    app = web.Application(middlewares=[refusals, readable])
-    app.router.add_post("/", slow)
-    runner = await runner_of(app, 0.1)
-    limits = Limits(connections_max=5)
-    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
-    port = runner.addresses[0][1]
+    goes_on, limits = asyncio.Event(), Limits(connections_max=5)
     whole = BEGINNING + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
-    asking = [asyncio.create_task(said(port, whole)) for _ in range(4)]
-    await until(lambda: len(limits.open) == 4 and not limits.waiting)
-    refused = await said(port, whole)
-    elsewhere = asyncio.create_task(said(port, whole, source="127.0.0.2"))
-    await until(lambda: len(limits.open) == 5 and not limits.waiting)
-    goes_on.set()
-    answers = [await each for each in (*asking, elsewhere)]
-    await runner.cleanup()
+    async with serving(limits, slow(goes_on)) as port:
+        asking = [asyncio.create_task(said(port, whole)) for _ in range(4)]
+        await until(lambda: len(limits.open) == 4 and not limits.waiting)
+        refused = await said(port, whole)
+        elsewhere = asyncio.create_task(said(port, whole, source="127.0.0.2"))
+        await until(lambda: len(limits.open) == 5 and not limits.waiting)
+        goes_on.set()
+        answers = [await each for each in (*asking, elsewhere)]
 
     assert b"" == refused
     assert all(answer.endswith(b"there") for answer in answers)

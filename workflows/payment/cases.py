@@ -7,8 +7,7 @@ disputes that nobody has answered.
 from collections.abc import Iterator
 
 from workflows.payment import case_decisions, dispute_decisions, refund_disputes, refund_evolution
-from workflows.payment.dispute import INQUIRY
-from workflows.payment.dispute_stages import title_of
+from workflows.payment.dispute_stages import INQUIRY, title_of
 from workflows.payment.process import Payment
 from workflows.shared.cases import CaseView, Decision, OpenCase
 

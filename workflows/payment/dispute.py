@@ -12,14 +12,13 @@ import msgspec
 from workflows.payment import dispute_messages as facts
 from workflows.payment import provider_dispute_messages as provider
 from workflows.payment.charge import Bill
-from workflows.payment.dispute_stages import kind_of
+from workflows.payment.dispute_stages import INQUIRY, kind_of
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 from workflows.shared.retry import Wait
 
 NEEDS_RESPONSE = ("warning_needs_response", "needs_response")
 UNDER_REVIEW = ("warning_under_review", "under_review")
-INQUIRY = ("warning_needs_response", "warning_under_review", "warning_closed")
 CLOSED = ("warning_closed", "won", "lost")
 NEAR_MS = 3 * 86_400_000
 """How long before the last day of evidence DisputeEvidenceDue is emitted."""

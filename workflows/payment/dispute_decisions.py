@@ -8,8 +8,8 @@ ends the inquiry. docs.stripe.com/disputes/how-disputes-work.
 from msgspec.structs import replace
 
 from workflows.payment import dispute_messages as facts
-from workflows.payment.dispute import CLOSED, INQUIRY, NEEDS_RESPONSE, Dispute, Disputes
-from workflows.payment.dispute_stages import BY_NOW, kind_in, kind_of, stage_of
+from workflows.payment.dispute import CLOSED, NEEDS_RESPONSE, Dispute, Disputes
+from workflows.payment.dispute_stages import BY_NOW, INQUIRY, kind_in, kind_of, stage_of
 
 ESCALATED = "the answer was for the inquiry, which has become a chargeback"
 """Why the answer to an inquiry is not given to the chargeback that has followed."""

@@ -8,13 +8,14 @@ from typing import Literal
 
 from workflows.payment.provider_dispute_messages import Status
 
+INQUIRY = ("warning_needs_response", "warning_under_review", "warning_closed")
 Kind = Literal["inquiry", "chargeback"]
 BY_NOW: dict[Kind, str] = {"inquiry": "an inquiry", "chargeback": "a chargeback"}
 
 
 def kind_of(status: Status | Literal[""]) -> Kind:
     """Return what a dispute of this status is."""
-    return "inquiry" if status.startswith("warning_") else "chargeback"
+    return "inquiry" if status in INQUIRY else "chargeback"
 
 
 def stage_of(status: Status | Literal[""], answers: int) -> str:

@@ -1,7 +1,6 @@
 """The live page's stream: a snapshot first, then every change, to all clients."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,6 +14,7 @@ from app.console.api.open_orders import open_by_workflow
 from app.console.api.problems import Problem
 from app.console.api.streams import write
 from app.host.parameters import header
+from app.wire.clock import now_ms
 
 PUSH_SECONDS = 0.5
 FLOW_METRICS_SECONDS = 2.0
@@ -60,7 +60,7 @@ class Live:
         wait_for_change.set()
 
     def _refresh(self) -> None:
-        figures, at_ms = self._app[FIGURES], int(time.time() * 1_000)
+        figures, at_ms = self._app[FIGURES], now_ms()
         shown = figures.shown()
         put = self.live_state.put
         put("clock", {"second": at_ms // 1_000})
