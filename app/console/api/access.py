@@ -78,13 +78,13 @@ class Auth:
         Raises OidcError, Problem 403, 429.
         """
         # Before it counts: any page can let a browser come here with a state that is none.
-        begun = self.oidc.accept(returned)
+        sign_in = self.oidc.accept(returned)
         address = address_of(request, self.trusted)
         # Apart from guesses of tokens: those of others lock nobody out who comes from a provider.
         wait_seconds = self._returns.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)
-        name, wanted = await self.oidc.finish(begun, returned)
+        name, next_page = await self.oidc.finish(sign_in, returned)
         person = {each.name: each for each in people(self._folder)}.get(name)
         if person is None:
             log.warning("no operator", operator=name, address=address)
@@ -92,19 +92,19 @@ class Auth:
             raise Problem(403, "Forbidden", detail)
         self._returns.release(address)
         log.info("signed in", operator=name, issuer=self.oidc.issuer)
-        return *self.sessions.open(person), wanted
+        return *self.sessions.open(person), next_page
 
     async def operator(self, request: web.Request, *, actions: bool = True) -> Operator:
         """Return the operator; raises Problem 401 without one, 403 from another page, 429.
 
         A request that `acts` and has a cookie needs the CSRF token of its session too.
         """
-        found = await self._proven(request, actions=actions)
+        operator = await self._proven(request, actions=actions)
         # By name and once proven: nobody else can use up what an operator may do.
-        wait_seconds = self._actions.take(found.name)
+        wait_seconds = self._actions.take(operator.name)
         if wait_seconds:
             raise _too_often(wait_seconds)
-        return found
+        return operator
 
     async def _proven(self, request: web.Request, *, actions: bool) -> Operator:
         authorization = header(request, "Authorization")
@@ -127,8 +127,8 @@ class Auth:
         return self.sessions.get(cookie(request, COOKIE))
 
     def _machine(self, request: web.Request, authorization: str) -> Person:
-        scheme, _, said = authorization.partition(" ")
-        name, _, token = said.strip().partition(":")
+        scheme, _, credentials = authorization.partition(" ")
+        name, _, token = credentials.strip().partition(":")
         if scheme.lower() != "bearer" or not (name and token):
             raise _unknown("say Authorization: Bearer name:token")
         return self._prove(request, name, token)
@@ -241,8 +241,8 @@ def _check_origin(request: web.Request, *, must_say: bool) -> None:
     site = header_if_any(request, "Sec-Fetch-Site")
     # Compared whole: parsing would raise for some, such as `http://[`.
     ours = origin is None or origin.partition("://")[2] == host_of(request)
-    said = origin or site or not must_say
-    if not (ours and said and site in (None, "same-origin")):
+    headers_suffice = origin or site or not must_say
+    if not (ours and headers_suffice and site in (None, "same-origin")):
         raise Problem(
             403, "Forbidden", "this was asked by another page, or by none", field="Origin"
         )
@@ -262,10 +262,10 @@ def _check_site(request: web.Request) -> None:
 
 
 async def _csrf(request: web.Request) -> str:
-    said = header(request, CSRF_HEADER)
-    if not said:
-        said = (await form_of(request)).get(CSRF_FIELD, "")
-    return said
+    token = header(request, CSRF_HEADER)
+    if not token:
+        token = (await form_of(request)).get(CSRF_FIELD, "")
+    return token
 
 
 def broken(error: PeopleError) -> Problem:

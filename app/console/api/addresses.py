@@ -29,9 +29,9 @@ def trusted_networks(config: Config) -> Networks:
 
 def address_of(request: web.Request, trusted: Networks) -> str:
     """Return the address of the nearest caller that is not a trusted proxy."""
-    said = [each.strip() for text in header_texts(request, HEADER) for each in text.split(",")]
+    addresses = [each.strip() for text in header_texts(request, HEADER) for each in text.split(",")]
     address = request.remote or ""
-    for before in reversed(said[-PROXIES_MAX:]):
+    for before in reversed(addresses[-PROXIES_MAX:]):
         if not (_is_in(address, trusted) and _read(before)):
             break
         address = before

@@ -77,9 +77,9 @@ def put_caller(request: web.Request, caller: Caller) -> None:
 
 def client_key(request: web.Request) -> str:
     """Return the key of a client that the request carries, or nothing."""
-    scheme, _, said = header(request, "Authorization").partition(" ")
-    said = said.strip()
-    return said if scheme.lower() == "bearer" and said.startswith(KEY_PREFIX) else ""
+    scheme, _, key = header(request, "Authorization").partition(" ")
+    key = key.strip()
+    return key if scheme.lower() == "bearer" and key.startswith(KEY_PREFIX) else ""
 
 
 def client_caller(request: web.Request, route: Route, key: str) -> Caller:

@@ -30,8 +30,8 @@ class CaptureDecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 async def decide(request: web.Request) -> JsonResponse[Under]:
     """Charge the card once more, or write the money off."""
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, CaptureDecisionAsked)
-    if asked.decision == "written_off" and not asked.reference:
+    body = await read_body(request, CaptureDecisionAsked)
+    if body.decision == "written_off" and not body.reference:
         detail = "say by what the loss can be found, such as the number of a collection case"
         raise Problem(400, "Bad Request", detail, field="reference")
     operators, _ = await operator_messages(request, order_id)
@@ -42,14 +42,14 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
         detail = f"no capture of {order_id!r} waits for a decision"
         raise Problem(409, "Conflict", detail, field="order_id")
     who = operator_of(request).name
-    emission = cases.decide(order_id, failed_round, asked.decision, asked.reference, who)
+    emission = cases.decide(order_id, failed_round, body.decision, body.reference, who)
     action = CaptureCaseDecidedByOperator(
         about=order_id,
         who=who,
-        why=asked.reason,
+        why=body.reason,
         event_id=emission.event_id,
-        decision=asked.decision,
-        reference=asked.reference,
+        decision=body.decision,
+        reference=body.reference,
     )
     mark = f"capture/{failed_round}"
     return await answer(request, order_id, cases, action, emission, mark, "order_id")

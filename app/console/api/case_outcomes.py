@@ -89,9 +89,9 @@ async def _outcome(
         except Problem:
             # The worker is away, and receives it when it is back.
             state = None
-        found = cases.outcome(state, emission.message) if state is not None else None
-        if found is not None:
-            return found
+        objection = cases.outcome(state, emission.message) if state is not None else None
+        if objection is not None:
+            return objection
         if clock() >= until:
             raise Undecided
         await asyncio.sleep(STEP_SECONDS)

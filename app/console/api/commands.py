@@ -29,10 +29,10 @@ async def command(
     declared: CommandRequest, request: web.Request
 ) -> JsonResponse[Mapping[str, object]]:
     """Produce the message of a command; a repeated one counts once."""
-    asked = await read_body(request, declared.body)
-    emissions = declared.emissions(asked, caller_of(request).own_id)
+    body = await read_body(request, declared.body)
+    emissions = declared.emissions(body, caller_of(request).own_id)
     await request.app[CONTEXT].publish_all(request, emissions)
-    return json_response(declared.answer(asked, emissions), 202)
+    return json_response(declared.answer(body, emissions), 202)
 
 
 async def webhook(declared: WebhookRequest, request: web.Request) -> JsonResponse[Received]:

@@ -182,15 +182,15 @@ class ApiContext:
         self, table: str, prefix: str = "", limit: int = 100, after: str = ""
     ) -> tuple[list[TableRow], bool]:
         """Return rows in key order from all workers, and whether some partitions were missing."""
-        found: list[TableRow] = []
+        rows: list[TableRow] = []
         missing = False
         following: str | None = after
-        while following is not None and len(found) < limit:
-            page = await self.row_page(table, prefix, limit - len(found), following)
-            found += page.rows
+        while following is not None and len(rows) < limit:
+            page = await self.row_page(table, prefix, limit - len(rows), following)
+            rows += page.rows
             missing = missing or page.partial
             following = page.next
-        return found, missing
+        return rows, missing
 
     async def row_page(self, table: str, prefix: str, limit: int, after: str) -> TablePage:
         """Return rows in key order from all workers, as many as they answer at once."""
@@ -227,10 +227,10 @@ class ApiContext:
     async def _get(self, url: str, query: dict[str, str]) -> Any:
         if self._session is None:
             self._session = session_of(READ_SECONDS)
-        asked = URL(url).update_query(query)
-        headers = {ROWS_PASS: rows_token(asked.raw_path_qs, self.config.signing_key)}
+        full_url = URL(url).update_query(query)
+        headers = {ROWS_PASS: rows_token(full_url.raw_path_qs, self.config.signing_key)}
         try:
-            async with self._session.get(asked, headers=headers) as response:
+            async with self._session.get(full_url, headers=headers) as response:
                 if response.status == 404:  # noqa: PLR2004
                     return None
                 response.raise_for_status()

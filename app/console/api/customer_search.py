@@ -48,15 +48,15 @@ class FoundIds(TypedDict):
 
 async def of_customer(request: web.Request) -> JsonResponse[FoundIds]:
     """Return the ids of a customer's orders, after auditing who asks, and why."""
-    asked = await read_body(request, CustomerAsked)
-    tables, first, after = _tables_of_people(asked.after)
+    body = await read_body(request, CustomerAsked)
+    tables, first, after = _tables_of_people(body.after)
     scanned, ids = Counter[str](), dict[str, None]()
     following: str | None = None
     for table, views in tables.items():
         scanned[table] = 0
         async for row, _ in scan_rows(request, table, after):
             scanned[table] += 1
-            if any(view.person_of(row["state"]) == asked.customer_id for view in views):
+            if any(view.person_of(row["state"]) == body.customer_id for view in views):
                 ids[row["key"]] = None
             if len(ids) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
                 following = row["key"] if table == first else f"{table}|{row['key']}"
@@ -69,12 +69,12 @@ async def of_customer(request: web.Request) -> JsonResponse[FoundIds]:
         action = PersonalRevealed(
             about=order_id,
             who=operator_of(request).name,
-            why=asked.why[:WHY_MAX],
+            why=body.why[:WHY_MAX],
             fields=("customer_id",),
         )
         await audit(request, action)
-    said = ", ".join(f"{count} {table}s" for table, count in scanned.items()) + " were read"
-    return json_response({"ids": list(ids), "said": said, "next": following})
+    sources_text = ", ".join(f"{count} {table}s" for table, count in scanned.items()) + " were read"
+    return json_response({"ids": list(ids), "said": sources_text, "next": following})
 
 
 def _tables_of_people(after: str) -> tuple[dict[str, list[View]], str, str]:

@@ -125,35 +125,35 @@ def _action(request: web.Request, why: str, choice: str = "") -> Action:
 
 async def redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
     """Begin a redrive: a canary first, then the rest at a rate."""
-    asked = await read_body(request, RedriveAsked)
-    choice = asked.choice()
+    body = await read_body(request, RedriveAsked)
+    choice = body.choice()
     dead_letters = request.app[DEAD_LETTERS]
-    known = await dead_letters.known(fresh=True)
-    open_, _ = chosen(known.dead_letters, states(known), choice)
-    if len(open_) != asked.dead_letters:
-        detail = f"{len(open_)} dead letters match now, not {asked.dead_letters}: read them again"
+    facts = await dead_letters.known(fresh=True)
+    open_, _ = chosen(facts.dead_letters, states(facts), choice)
+    if len(open_) != body.dead_letters:
+        detail = f"{len(open_)} dead letters match now, not {body.dead_letters}: read them again"
         raise Problem(409, "Conflict", detail, field="dead_letters")
-    dead_letters.begin(choice, _action(request, asked.reason, choice.text()), asked.rate)
+    dead_letters.begin(choice, _action(request, body.reason, choice.text()), body.rate)
     return json_response(dead_letters.redrive_progress(), 202)
 
 
 async def check(request: web.Request) -> JsonResponse[EditCheck]:
     """Return what an edit would send: the difference, and whether it would fail again."""
-    asked = await read_body(request, CheckAsked)
-    dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
-    if refused := objection_to_headers(asked.headers):
+    body = await read_body(request, CheckAsked)
+    dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), body.place)
+    if refused := objection_to_headers(body.headers):
         return json_response({"diff": [], "fails": refused})
     try:
-        body = restored(dead_letter.record.value, asked.body, dead_letter.type)
+        restored_body = restored(dead_letter.record.value, body.body, dead_letter.type)
     except DeadLetterError as error:
         return json_response({"diff": [], "fails": str(error)})
-    headers = dict(dead_letter.record.headers) | {k: v.encode() for k, v in asked.headers.items()}
+    headers = dict(dead_letter.record.headers) | {k: v.encode() for k, v in body.headers.items()}
     try:
-        codecs.decode(body, from_headers(headers), dead_letter.record.key)
+        codecs.decode(restored_body, from_headers(headers), dead_letter.record.key)
         fails = ""
     except Undecodable as error:
         fails = masked_detail(str(error))
-    edited = asked.body.encode()
+    edited = body.body.encode()
     return json_response(
         {"diff": diff(dead_letter.record.value, edited, dead_letter.type), "fails": fails}
     )
@@ -161,16 +161,16 @@ async def check(request: web.Request) -> JsonResponse[EditCheck]:
 
 async def edit(request: web.Request) -> JsonResponse[EditDone]:
     """Redrive one dead letter with other bytes, as another event."""
-    asked = await read_body(request, EditAsked)
-    if refused := objection_to_headers(asked.headers):
+    body = await read_body(request, EditAsked)
+    if refused := objection_to_headers(body.headers):
         raise Problem(400, "Bad Request", refused, field="headers")
-    known = await request.app[DEAD_LETTERS].known(fresh=True)
-    dead_letter = dead_letter_of(known, asked.place)
+    facts = await request.app[DEAD_LETTERS].known(fresh=True)
+    dead_letter = dead_letter_of(facts, body.place)
     try:
-        body = restored(dead_letter.record.value, asked.body, dead_letter.type)
+        restored_body = restored(dead_letter.record.value, body.body, dead_letter.type)
         async with redriver(request.app[CONTEXT].config) as sender:
-            edit = Edit(body=body, headers=asked.headers, force=asked.force)
-            done = await _edit(request, sender, dead_letter, edit, asked.reason)
+            edit = Edit(body=restored_body, headers=body.headers, force=body.force)
+            done = await _edit(request, sender, dead_letter, edit, body.reason)
     except DeadLetterError as error:
         raise Problem(409, "Conflict", masked_text(str(error))) from error
     return json_response(done, 202)
@@ -188,13 +188,13 @@ async def _edit(
     The second person enters the same: nobody else has to keep what may name a customer.
     """
     # Read while nobody else sends: of two who edit one dead letter at once, the second is refused.
-    action, known = _action(request, reason), await sender.read_status()
-    if (state := states(known)[dead_letter.place]) != "open":
+    action, facts = _action(request, reason), await sender.read_status()
+    if (state := states(facts)[dead_letter.place]) != "open":
         detail = f"it is {state}: only an open dead letter is sent back"
         raise Problem(409, "Conflict", detail)
     who = operator_of(request)
     config = request.app[CONTEXT].config
-    proposers = known.proposed.get(edit_id(dead_letter, edit, config.signing_key), ())
+    proposers = facts.proposed.get(edit_id(dead_letter, edit, config.signing_key), ())
     others = [each for each in proposers if each.casefold() != who.name.casefold()]
     proposed_by = others[0] if others and at_least(who.role, "approver") else ""
     currency, refunds_minor = await _currency_and_refunds(request, dead_letter)
@@ -202,7 +202,7 @@ async def _edit(
         config=config,
         rates=request.app[RATES],
         currency=currency,
-        before_minor=edited_before_minor(known, dead_letter) + refunds_minor,
+        before_minor=edited_before_minor(facts, dead_letter) + refunds_minor,
     )
     try:
         event_id = await sender.edit(
@@ -248,10 +248,10 @@ class Bytes(TypedDict):
 async def show_bytes(request: web.Request) -> JsonResponse[Bytes]:
     """Return the body of a dead letter in clear, after auditing who asks, and why."""
     why, place = reason_of(request), place_of(request)
-    known = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].known()
     await audit(request, revealed(place, operator_of(request).name, why))
     # Behind the audit: that there is none is an answer too.
-    dead_letter = dead_letter_of(known, place)
+    dead_letter = dead_letter_of(facts, place)
     body = dead_letter.record.value or b""
     return json_response(
         {
@@ -266,17 +266,17 @@ async def show_bytes(request: web.Request) -> JsonResponse[Bytes]:
 
 async def discard(request: web.Request) -> JsonResponse[Discarded]:
     """Discard dead letters with a reason; they stay on their topic."""
-    asked = await read_body(request, ChoiceAsked)
-    choice = asked.choice()
+    body = await read_body(request, ChoiceAsked)
+    choice = body.choice()
     if choice == Choice():
         raise Problem(400, "Bad Request", "say which dead letters", field="place")
     try:
         async with redriver(request.app[CONTEXT].config) as sender:
-            known = await sender.read_status()
-            open_, _ = chosen(known.dead_letters, states(known), choice)
+            facts = await sender.read_status()
+            open_, _ = chosen(facts.dead_letters, states(facts), choice)
             if not open_:
                 raise Problem(409, "Conflict", "no matching dead letter is open any more")
-            await sender.discard(open_, _action(request, asked.reason, choice.text()))
+            await sender.discard(open_, _action(request, body.reason, choice.text()))
     except DeadLetterError as error:
         raise Problem(409, "Conflict", masked_text(str(error))) from error
     return json_response({"discarded": len(open_)}, 202)

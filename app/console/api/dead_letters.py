@@ -110,14 +110,14 @@ class DeadLetters:
         asked_s = time.monotonic()
         async with self._lock:
             if (old := self._known) is not None:
-                began_s, ended_s, found = old
+                began_s, ended_s, facts = old
                 if began_s >= asked_s if fresh else time.monotonic() - ended_s <= KNOWN_SECONDS:
-                    return found
+                    return facts
             began_s = time.monotonic()
             with asking_kafka():
-                found = await gather(self._config)
-            self._known = (began_s, time.monotonic(), found)
-            return found
+                facts = await gather(self._config)
+            self._known = (began_s, time.monotonic(), facts)
+            return facts
 
     def begin(self, choice: Choice, action: Action, rate: float) -> None:
         """Redrive dead letters in a task. Raises Problem 409 while another runs."""
@@ -158,8 +158,8 @@ class DeadLetters:
             await asyncio.gather(self.task, return_exceptions=True)
 
 
-def _open(known: DeadLetterFacts, choice: Choice) -> list[DeadLetter]:
-    dead_letters, _ = chosen(known.dead_letters, states(known), choice)
+def _open(facts: DeadLetterFacts, choice: Choice) -> list[DeadLetter]:
+    dead_letters, _ = chosen(facts.dead_letters, states(facts), choice)
     if not dead_letters:
         raise DeadLetterError("no matching dead letter is open any more")
     return dead_letters
@@ -186,30 +186,30 @@ def requested_choice(request: web.Request) -> Choice:
     return choice_of({name: text_of(request, name) for name in FILTERS})
 
 
-def choice_of(said: dict[str, str]) -> Choice:
-    """Return the filter in `said`. Raises Problem where it names a person."""
-    for name, value in said.items():
+def choice_of(text_by_name: dict[str, str]) -> Choice:
+    """Return the filter in `text_by_name`. Raises Problem where it names a person."""
+    for name, value in text_by_name.items():
         if masked_text(value) != value or len(value) > 300:  # noqa: PLR2004
             raise Problem(400, "Bad Request", f"{name} cannot be searched for", field=name)
-    return msgspec.convert(said, Choice)
+    return msgspec.convert(text_by_name, Choice)
 
 
 async def all_groups(request: web.Request) -> list[Group]:
     """Return the dead letters that `asked_choice` means, in groups."""
-    known = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].known()
     choice = requested_choice(request)
-    return groups([each for each in known.dead_letters if choice.meets(each)], states(known))
+    return groups([each for each in facts.dead_letters if choice.meets(each)], states(facts))
 
 
 async def some(request: web.Request) -> tuple[list[DeadLetterLine], int]:
     """Return the latest dead letters selected, as lines of a list, and how many there are."""
-    known = await request.app[DEAD_LETTERS].known()
-    choice, statuses = requested_choice(request), states(known)
-    wanted = one_of(request, "state", STATES)
+    facts = await request.app[DEAD_LETTERS].known()
+    choice, statuses = requested_choice(request), states(facts)
+    status = one_of(request, "state", STATES)
     meant = [
         each
-        for each in known.dead_letters
-        if choice.meets(each) and (not wanted or statuses[each.place] == wanted)
+        for each in facts.dead_letters
+        if choice.meets(each) and (not status or statuses[each.place] == status)
     ]
     meant.sort(key=lambda each: each.at_ms, reverse=True)
     return [_line(each, statuses[each.place]) for each in meant[:DEAD_LETTERS_MAX]], len(meant)
@@ -234,33 +234,33 @@ def _line(dead_letter: DeadLetter, state: State) -> DeadLetterLine:
 
 async def one(request: web.Request, place: str) -> WholeDeadLetter:
     """Return a dead letter with its headers, body and status, masked. Raises Problem 404."""
-    known = await request.app[DEAD_LETTERS].known()
-    dead_letter = dead_letter_of(known, place)
+    facts = await request.app[DEAD_LETTERS].known()
+    dead_letter = dead_letter_of(facts, place)
     query = MaskedRecord(dead_letter.record)
     return {
-        **_line(dead_letter, states(known)[dead_letter.place]),
+        **_line(dead_letter, states(facts)[dead_letter.place]),
         "origin": header(dead_letter.record, "x-dead-origin"),
         "home": dead_letter.first_topic,
         "headers": query.pairs,
         "text": query.text,
         "editable": editable(dead_letter.record.value, dead_letter.type),
         "history": dead_letter.shown_history,
-        "dropped_because": known.discarded.get(dead_letter.place, ""),
+        "dropped_because": facts.discarded.get(dead_letter.place, ""),
     }
 
 
-def dead_letter_of(known: DeadLetterFacts, place: str) -> DeadLetter:
+def dead_letter_of(facts: DeadLetterFacts, place: str) -> DeadLetter:
     """Return the dead letter at `place`. Raises Problem 404."""
-    found = next((each for each in known.dead_letters if each.place == place), None)
-    if found is None:
+    dead_letter = next((each for each in facts.dead_letters if each.place == place), None)
+    if dead_letter is None:
         raise Problem(404, "Not Found", f"there is no dead letter {place[:200]!r}", field="place")
-    return found
+    return dead_letter
 
 
 async def preview(request: web.Request) -> BlastRadius:
     """Return what a redrive of the selected dead letters would touch."""
-    known = await request.app[DEAD_LETTERS].known(fresh=True)
-    dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))
+    facts = await request.app[DEAD_LETTERS].known(fresh=True)
+    dead_letters, others = chosen(facts.dead_letters, states(facts), requested_choice(request))
     return blast_radius(dead_letters, others)
 
 
@@ -271,8 +271,8 @@ async def show_groups(request: web.Request) -> JsonResponse[DeadLetterGroups]:
 
 async def show_some(request: web.Request) -> JsonResponse[DeadLetterPage]:
     """Return dead letters."""
-    found, total = await some(request)
-    return json_response({"dead_letters": found, "total": total})
+    lines, total = await some(request)
+    return json_response({"dead_letters": lines, "total": total})
 
 
 async def show_one(request: web.Request) -> JsonResponse[WholeDeadLetter]:

@@ -45,27 +45,27 @@ class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 async def answer(request: web.Request) -> JsonResponse[Under]:
     """Hand evidence to the bank, give the dispute up, or refund during an inquiry."""
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, DisputeAnswerAsked)
-    if asked.decision == "submit" and not asked.text.strip():
+    body = await read_body(request, DisputeAnswerAsked)
+    if body.decision == "submit" and not body.text.strip():
         detail = "say what the bank is to read: what was bought, and how it was delivered"
         raise Problem(400, "Bad Request", detail, field="text")
     operators, _ = await operator_messages(request, order_id)
     absent = f"{order_id!r} has no payment"
     cases, state = await cases_and_state(request, order_id, operators.dispute_cases, absent)
-    waiting = (cases.holding if asked.decision == "refund" else cases.waiting)(state)
-    decision = _decision(order_id, asked, waiting, operator_of(request).name)
+    waiting = (cases.holding if body.decision == "refund" else cases.waiting)(state)
+    decision = _decision(order_id, body, waiting, operator_of(request).name)
     emission = cases.decide(decision)
-    if asked.stage and (objection := cases.outcome(state, emission.message)):
+    if body.stage and (objection := cases.outcome(state, emission.message)):
         raise Problem(409, "Conflict", objection, field="stage")
     if decision.dispute_id not in waiting:
         raise _absent(order_id, waiting)
     action = DisputeAnsweredByOperator(
         about=order_id,
         who=decision.decided_by,
-        why=asked.reason,
+        why=body.reason,
         event_id=emission.event_id,
         dispute_id=decision.dispute_id,
-        decision=asked.decision,
+        decision=body.decision,
         stage=decision.decided.stage,
     )
     mark = f"dispute/{decision.dispute_id}"
@@ -75,22 +75,22 @@ async def answer(request: web.Request) -> JsonResponse[Under]:
 
 
 def _decision(
-    order_id: str, asked: DisputeAnswerAsked, waiting: Mapping[str, WaitingDispute], who: str
+    order_id: str, body: DisputeAnswerAsked, waiting: Mapping[str, WaitingDispute], who: str
 ) -> DisputeDecision:
     """Return what is decided: about the stage that `who` has seen, or else about that of now.
 
     Raises Problem where it is not clear of which dispute.
     """
-    dispute_id = asked.dispute_id or next(iter(waiting), "")
-    if not dispute_id or (not asked.dispute_id and len(waiting) > 1):
+    dispute_id = body.dispute_id or next(iter(waiting), "")
+    if not dispute_id or (not body.dispute_id and len(waiting) > 1):
         raise _absent(order_id, waiting)
     current = waiting.get(dispute_id, WaitingDispute(round=0, stage=""))
     return DisputeDecision(
         transaction_id=order_id,
         dispute_id=dispute_id,
-        decided=replace(current, stage=asked.stage or current.stage),
-        decision=asked.decision,
-        text=asked.text.strip(),
+        decided=replace(current, stage=body.stage or current.stage),
+        decision=body.decision,
+        text=body.text.strip(),
         decided_by=who,
     )
 

@@ -29,8 +29,8 @@ class Entities:
         kind, _, name = entity.partition(":")
         return f"{kind}:{self.tag(name)}"
 
-    def meant(self, said: str, known: Iterable[str]) -> str:
-        """Return the one of `known` ids whose tag is `said`; `said` itself when it is not a tag."""
-        if not said.startswith(TAG):
-            return said
-        return next((name for name in known if self.tag(name) == said), said)
+    def meant(self, tag_or_id: str, ids: Iterable[str]) -> str:
+        """Return the one of `ids` with the tag `tag_or_id`; that itself when it is not a tag."""
+        if not tag_or_id.startswith(TAG):
+            return tag_or_id
+        return next((name for name in ids if self.tag(name) == tag_or_id), tag_or_id)

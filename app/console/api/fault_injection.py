@@ -106,14 +106,14 @@ class FaultInjection:
 
     def forget(self, system: str) -> None:
         """Cancel all timers that would end faults."""
-        known = self._timers.pop(system, None)
-        if known is not None:
-            known[1].cancel()
+        timer = self._timers.pop(system, None)
+        if timer is not None:
+            timer[1].cancel()
 
     def ends_ms(self, system: str) -> int | None:
         """Return when the faults of `system` end by themselves (ms); None where they do not."""
-        known = self._timers.get(system)
-        return round(known[0] * 1_000) if known else None
+        timer = self._timers.get(system)
+        return round(timer[0] * 1_000) if timer else None
 
     async def _end(self, system: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -175,12 +175,12 @@ async def faults_in_force(request: web.Request) -> FaultsInForce:
     systems: dict[str, FaultySystem] = {}
     for system in SHAPES:
         try:
-            known, trouble = await fault_switches.get(config, system), ""
+            faults, trouble = await fault_switches.get(config, system), ""
         except FaultError as error:
-            known, trouble = {}, str(error)
-        wrong = {n: v for n, v in known.items() if v and n not in NO_FAULT}
+            faults, trouble = {}, str(error)
+        wrong = {n: v for n, v in faults.items() if v and n not in NO_FAULT}
         systems[system] = {
-            "faults": known,
+            "faults": faults,
             "wrong": wrong,
             "trouble": trouble,
             "ends_ms": fault_injection.ends_ms(system) if wrong else None,
@@ -212,7 +212,7 @@ def _check_system(system: str) -> None:
 
 async def switch(request: web.Request) -> JsonResponse[FaultsInForce]:
     """Inject faults into a system for some minutes; other faults do not change."""
-    system, asked, fault_injection = (
+    system, body, fault_injection = (
         path_name(request, "system"),
         await read_body(request, FaultsAsked),
         _enabled(request),
@@ -220,20 +220,20 @@ async def switch(request: web.Request) -> JsonResponse[FaultsInForce]:
     _check_system(system)
     config = request.app[CONTEXT].config
     try:
-        msgspec.convert(asked.faults, SHAPES[system])
+        msgspec.convert(body.faults, SHAPES[system])
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error), field="faults") from error
     who = operator_of(request).name
-    message = FaultsSwitched(about=system, who=who, why=asked.reason, faults=asked.faults)
+    message = FaultsSwitched(about=system, who=who, why=body.reason, faults=body.faults)
     async with audited(request, message):
-        await _at_system(fault_switches.put(config, system, asked.faults))
-    fault_injection.end_after(system, asked.minutes * 60.0)
+        await _at_system(fault_switches.put(config, system, body.faults))
+    fault_injection.end_after(system, body.minutes * 60.0)
     return json_response(await faults_in_force(request), 202)
 
 
 async def clear(request: web.Request) -> JsonResponse[FaultsInForce]:
     """End all faults of an external system."""
-    system, asked, fault_injection = (
+    system, body, fault_injection = (
         path_name(request, "system"),
         await read_body(request, WhyAsked),
         _enabled(request),
@@ -241,7 +241,7 @@ async def clear(request: web.Request) -> JsonResponse[FaultsInForce]:
     _check_system(system)
     config = request.app[CONTEXT].config
     who = operator_of(request).name
-    async with audited(request, FaultsSwitched(about=system, who=who, why=asked.reason, faults={})):
+    async with audited(request, FaultsSwitched(about=system, who=who, why=body.reason, faults={})):
         await _at_system(fault_switches.clear(config, system))
     fault_injection.forget(system)
     return json_response(await faults_in_force(request), 202)
@@ -249,12 +249,12 @@ async def clear(request: web.Request) -> JsonResponse[FaultsInForce]:
 
 async def kill(request: web.Request) -> JsonResponse[ProcessFacts]:
     """Kill a process of this instance, as a crash would; its supervisor starts it again."""
-    name, asked, fault_injection = (
+    name, body, fault_injection = (
         path_name(request, "name"),
         await read_body(request, WhyAsked),
         _enabled(request),
     )
-    found = next(
+    process = next(
         (
             each
             for each in await asyncio.to_thread(fault_injection.processes)
@@ -262,16 +262,16 @@ async def kill(request: web.Request) -> JsonResponse[ProcessFacts]:
         ),
         None,
     )
-    if found is None:
+    if process is None:
         raise Problem(404, "Not Found", f"no process {name!r} runs here", field="name")
     who = operator_of(request).name
-    action = ProcessKilled(about=name, who=who, why=asked.reason, pid=found["pid"])
+    action = ProcessKilled(about=name, who=who, why=body.reason, pid=process["pid"])
     async with audited(request, action):
         try:
-            os.kill(found["pid"], signal.SIGKILL)
+            os.kill(process["pid"], signal.SIGKILL)
         except ProcessLookupError as error:
             raise Problem(409, "Conflict", f"{name} has just ended by itself") from error
-    return json_response(found, 202)
+    return json_response(process, 202)
 
 
 async def _at_system(asking: Awaitable[object]) -> None:

@@ -134,15 +134,15 @@ class Figures:
             "workflows": {
                 name: _with_open(sums, self._further[name])
                 if name in self._further
-                else _shown(sums)
+                else _with_one_currency(sums)
                 for name, sums in sorted(self._of_others.items())
             },
             "minutes": [
-                {"minute_ms": minute, **_shown(self._by_minute[minute])}
+                {"minute_ms": minute, **_with_one_currency(self._by_minute[minute])}
                 for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]
             ],
             "countries": [
-                {"country": name, **_shown(sums)}
+                {"country": name, **_with_one_currency(sums)}
                 for name, sums in sorted(
                     self._by_country.items(), key=lambda at: -at[1][self._shape.started]
                 )
@@ -161,11 +161,11 @@ class Figures:
         bounds = (*self._shape.bounds_ms, None)
         names = (f"{self._shape.bucket}{'inf' if each is None else each}" for each in bounds)
         counts = [self._total[name] for name in names]
-        wanted = sum(counts) * percent / 100
+        rank = sum(counts) * percent / 100
         count_so_far = 0
         for bound, count in zip(bounds, counts, strict=True):
             count_so_far += count
-            if count and count_so_far >= wanted:
+            if count and count_so_far >= rank:
                 return bound
         return None
 
@@ -174,14 +174,14 @@ def _with_open(total: Counter[str], shape: LiveFigures) -> dict[str, int]:
     ended = sum(total[name] for name in shape.ended)
     # Some may have begun before there was a figure for that.
     left: dict[str, int] = {}
-    for name, (begun, over) in shape.left.items():
-        for figure in (each for each in total if each.partition("/")[0] == begun and total[each]):
-            of_currency = figure.removeprefix(begun)
+    for name, (start, over) in shape.left.items():
+        for figure in (each for each in total if each.partition("/")[0] == start and total[each]):
+            of_currency = figure.removeprefix(start)
             left[name + of_currency] = max(total[figure] - total[over + of_currency], 0)
-    return {**_shown({**total, **left}), "open": max(total[shape.started] - ended, 0)}
+    return {**_with_one_currency({**total, **left}), "open": max(total[shape.started] - ended, 0)}
 
 
-def _shown(sums: Mapping[str, int]) -> dict[str, int]:
+def _with_one_currency(sums: Mapping[str, int]) -> dict[str, int]:
     """Return `sums`, and an amount under its name alone where all of it is in one currency."""
     of_name = Counter(figure.partition("/")[0] for figure in sums if "/" in figure)
     alone = {
@@ -212,6 +212,6 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 async def show(request: web.Request) -> JsonResponse[ShownFigures]:
     """Return the live figures, and the status of open transactions."""
     first, further = open_by_workflow(request.app, now_ms())
-    shown = {**request.app[FIGURES].shown(), "open_orders": first}
+    figures = {**request.app[FIGURES].shown(), "open_orders": first}
     more = {"open_by_workflow": further} if further else {}
-    return json_response(cast("ShownFigures", {**shown, **more}))
+    return json_response(cast("ShownFigures", {**figures, **more}))

@@ -108,8 +108,8 @@ class FlowMetrics:
             "services": [self._service(name, now) for name in services()],
         }
 
-    def _take(self, found: dict[str, dict[Place, float]]) -> None:
-        self._queries.append((self._clock(), found))
+    def _take(self, readings: dict[str, dict[Place, float]]) -> None:
+        self._queries.append((self._clock(), readings))
         while len(self._queries) > 2 and self._clock() - self._queries[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004  two make a rate
             self._queries.popleft()
 
@@ -123,11 +123,13 @@ class FlowMetrics:
 
     async def _behind(self) -> dict[str, tuple[int, float | None]]:
         try:
-            found = await groups(self._context.config)
+            consumer_groups = await groups(self._context.config)
         except KAFKA_ERRORS as error:
             log.warning("consumer lag unknown", error=str(error))
             return {}
-        return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
+        return {
+            each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in consumer_groups
+        }
 
     def _sums(self) -> tuple[dict[Place, float], dict[Place, float], float]:
         """Return current sums, their increase since the oldest reading, and the seconds between."""
@@ -176,8 +178,12 @@ def _read(text: str) -> dict[Place, float]:
 
 
 def _of(sums: Mapping[Place, float], name: str, **labels: str) -> float:
-    wanted = labels.items()
-    return sum(v for (n, said), v in sums.items() if n == name and wanted <= dict(said).items())
+    label_pairs = labels.items()
+    return sum(
+        v
+        for (n, place_labels), v in sums.items()
+        if n == name and label_pairs <= dict(place_labels).items()
+    )
 
 
 def _emitted(
@@ -208,9 +214,9 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
 ) -> list[Edge]:
     """Return every edge that is declared or measured."""
     measured = {
-        (dict(said)[label], dict(said)["topic"])
-        for (sample, said), value in now.items()
-        if sample == name and value and _is_event(dict(said)["topic"])
+        (dict(labels)[label], dict(labels)["topic"])
+        for (sample, labels), value in now.items()
+        if sample == name and value and _is_event(dict(labels)["topic"])
     }
     return [
         Edge(
@@ -231,24 +237,24 @@ def _is_event(topic: str) -> bool:
 
 
 def _steps(now: Mapping[Place, float]) -> list[Step]:
-    found = []
+    steps = []
     for agent in sorted(registered.values(), key=lambda agent: (agent.service, agent.name)):
         buckets = sorted(
-            (float(dict(said)["le"]), value)
-            for (name, said), value in now.items()
-            if name == "payflow_step_seconds_bucket" and dict(said)["room"] == agent.name
+            (float(dict(labels)["le"]), value)
+            for (name, labels), value in now.items()
+            if name == "payflow_step_seconds_bucket" and dict(labels)["room"] == agent.name
         )
         events = buckets[-1][1] if buckets else 0.0
         p50, p95, p99 = (_bound(buckets, events * share) for share in SHARES)
-        found.append(
+        steps.append(
             Step(agent=agent.name, service=agent.service, events=events, p50=p50, p95=p95, p99=p99)
         )
-    return found
+    return steps
 
 
-def _bound(buckets: list[tuple[float, float]], wanted: float) -> float | None:
-    """Return the bound of the bucket in which the `wanted`-th event lies; None above the last."""
-    bound = next((le for le, count in buckets if count and count >= wanted), None)
+def _bound(buckets: list[tuple[float, float]], rank: float) -> float | None:
+    """Return the bound of the bucket in which the `rank`-th event lies; None above the last."""
+    bound = next((le for le, count in buckets if count and count >= rank), None)
     return None if bound is None or bound == float("inf") else bound
 
 

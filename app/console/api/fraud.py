@@ -62,11 +62,11 @@ class FraudAdmin:
         self._config = config
         self._models: dict[str, Model] | None = None
 
-    async def messages_on(self, *wanted: Topic) -> list[tuple[Envelope, Message]]:
+    async def messages_on(self, *topics: Topic) -> list[tuple[Envelope, Message]]:
         """Return the messages of the topics. Raises Problem 503."""
         try:
             async with answering(), asyncio.timeout(READING_SECONDS_MAX):
-                return await self.messages(wanted)
+                return await self.messages(topics)
         except TimeoutError as error:
             raise unavailable("Kafka does not answer in time") from error
 
@@ -98,8 +98,8 @@ def add_fraud(app: web.Application) -> None:
     """Add the state of the fraud routes to `app`."""
     config = app[CONTEXT].config
 
-    async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
-        return await messages_of(config, wanted)
+    async def messages(topics: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
+        return await messages_of(config, topics)
 
     app[FRAUD] = FraudAdmin(messages, process_in(config), config)
 
@@ -115,16 +115,16 @@ async def found_cases(request: web.Request) -> FraudCasePage:
     limit = whole(request, "limit", 20, 1, CASES_MAX)
     skip = whole(request, "skip", 0, 0, 1_000_000)
     every = cases_of(await request.app[FRAUD].messages_on(fraud_topics.fraud_cases))
-    wanted = [case for case in every if state in ("all", "closed" if case.closed else "open")]
-    shown = wanted[skip : skip + limit]
-    about = await asyncio.gather(*(_verdict_if_any(request, case) for case in shown))
+    cases = [case for case in every if state in ("all", "closed" if case.closed else "open")]
+    page_cases = cases[skip : skip + limit]
+    about = await asyncio.gather(*(_verdict_if_any(request, case) for case in page_cases))
     return {
         "state": state,
         "open": sum(case.closed is None for case in every),
         "closed": sum(case.closed is not None for case in every),
         "skip": skip,
-        "next": skip + limit if len(wanted) > skip + limit else None,
-        "cases": [_case(case, each) for case, each in zip(shown, about, strict=True)],
+        "next": skip + limit if len(cases) > skip + limit else None,
+        "cases": [_case(case, each) for case, each in zip(page_cases, about, strict=True)],
     }
 
 

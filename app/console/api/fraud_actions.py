@@ -93,118 +93,118 @@ class ListAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 async def decide(request: web.Request) -> JsonResponse[PutLabel]:
     """Label a payment as fraud or not; this closes its case, and models are trained on it."""
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, Decided)
+    body = await read_body(request, Decided)
     check = await check_of(request, order_id)
     if check.verdict is None:
         raise Problem(409, "Conflict", "this payment is not judged yet", field="order_id")
     message = PaymentLabelled(
         transaction_id=order_id,
-        fraud=asked.verdict == "fraud",
+        fraud=body.verdict == "fraud",
         source="analyst",
         known_at_ms=request.app[CONTEXT].now_ms(),
         by=operator_of(request).name,
-        note=asked.reason,
+        note=body.reason,
     )
-    await _say(request, message, asked.reason)
-    return json_response({"order_id": order_id, "verdict": asked.verdict, "state": "accepted"}, 202)
+    await _say(request, message, body.reason)
+    return json_response({"order_id": order_id, "verdict": body.verdict, "state": "accepted"}, 202)
 
 
 async def put(request: web.Request) -> JsonResponse[PutRule]:
     """Put the next version of a rule: a draft, on trial, or paused; never active."""
-    asked = await read_body(request, RuleAsked)
-    proposed = proposed_rule(asked.rule, operator_of(request).name)
+    body = await read_body(request, RuleAsked)
+    proposed = proposed_rule(body.rule, operator_of(request).name)
     async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
-        known = book.rules.get(proposed.rule_id)
-        before = known.rule.version if known else 0
-        if asked.version_before is not None and asked.version_before != before:
+        current_rule = book.rules.get(proposed.rule_id)
+        before = current_rule.rule.version if current_rule else 0
+        if body.version_before is not None and body.version_before != before:
             _changed_meanwhile(before, "version_before")
-        return await _put(request, proposed, book, asked.reason)
+        return await _put(request, proposed, book, body.reason)
 
 
 async def approve(request: web.Request) -> JsonResponse[PutRule]:
     """Make a rule active; another operator has proposed it."""
     rule_id = path_name(request, "rule_id")
-    asked = await read_body(request, VersionAsked)
+    body = await read_body(request, VersionAsked)
     who = operator_of(request).name
     async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
-        rule = _scanned(book, rule_id, asked.version)
+        rule = _scanned(book, rule_id, body.version)
         if rule.state == "active":
             raise Problem(409, "Conflict", "it is active already", field="rule_id")
         if rule.proposed_by.strip().casefold() == who.strip().casefold():
             detail = "it was proposed by you: somebody else has to approve it"
             raise Problem(403, "Forbidden", detail)
         approved = replace(rule, state="active", approved_by=who)
-        return await _put(request, approved, book, asked.reason)
+        return await _put(request, approved, book, body.reason)
 
 
 async def pause(request: web.Request) -> JsonResponse[PutRule]:
     """Pause a rule until it is approved again."""
     rule_id = path_name(request, "rule_id")
-    asked = await read_body(request, VersionAsked)
+    body = await read_body(request, VersionAsked)
     async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
-        rule = _scanned(book, rule_id, asked.version)
+        rule = _scanned(book, rule_id, body.version)
         if rule.state not in ("active", "shadow"):
             raise Problem(409, "Conflict", f"it says nothing now: {rule.state}", field="rule_id")
         # Two people have read an active rule. One on trial was read by its author alone: an
         # operator who pauses it does not become the author, whose rule another may then approve.
         maker = operator_of(request).name if rule.state == "active" else rule.proposed_by
         paused = replace(rule, state="paused", proposed_by=maker, approved_by="")
-        return await _put(request, paused, book, asked.reason)
+        return await _put(request, paused, book, body.reason)
 
 
 async def snooze(request: web.Request) -> JsonResponse[PutSnooze]:
     """Snooze a rule for one entity for some hours."""
     rule_id = path_name(request, "rule_id")
-    asked = await read_body(request, SnoozeAsked)
-    kind, _, reference = asked.entity.partition(":")
+    body = await read_body(request, SnoozeAsked)
+    kind, _, reference = body.entity.partition(":")
     if kind not in KINDS or not reference:
         detail = f"begin with one of {', '.join(KINDS)} and a colon"
         raise Problem(400, "Bad Request", detail, field="entity")
-    context, known = request.app[FRAUD], await request.app[FRAUD].book()
-    rule_in(known, rule_id)
-    asleep = [each.entity.partition(":") for each in known.snoozes.values()]
+    context, book_before = request.app[FRAUD], await request.app[FRAUD].book()
+    rule_in(book_before, rule_id)
+    asleep = [each.entity.partition(":") for each in book_before.snoozes.values()]
     name = await _entity(request, kind, reference, "entity")
     name = context.entities.meant(name, (id_ for of, _, id_ in asleep if of == kind))
     _check_tag(name, "entity")
     message = RuleSnoozed(
         rule_id=rule_id,
         entity=f"{kind}:{name}",
-        until_ms=request.app[CONTEXT].now_ms() + round(asked.hours * HOUR_MS),
+        until_ms=request.app[CONTEXT].now_ms() + round(body.hours * HOUR_MS),
         by=operator_of(request).name,
     )
     async with context.operator_actions:
         book = await context.book()
-        await _say(request, with_version(message, book), asked.reason, book)
+        await _say(request, with_version(message, book), body.reason, book)
     return json_response({"rule_id": rule_id, "until_ms": message.until_ms}, 202)
 
 
 async def change_list(request: web.Request) -> JsonResponse[PutList]:
     """Add names to a list that rules read, and remove others."""
-    asked = await read_body(request, ListAsked)
-    if not (asked.add or asked.remove):
+    body = await read_body(request, ListAsked)
+    if not (body.add or body.remove):
         raise Problem(400, "Bad Request", "say what to add or to remove", field="add")
-    context, kind = request.app[FRAUD], asked.name.rpartition(".")[2]
-    added = [await _entity(request, kind, name, "add") for name in asked.add]
-    removed = [await _entity(request, kind, name, "remove") for name in asked.remove]
+    context, kind = request.app[FRAUD], body.name.rpartition(".")[2]
+    added = [await _entity(request, kind, name, "add") for name in body.add]
+    removed = [await _entity(request, kind, name, "remove") for name in body.remove]
     async with context.operator_actions:
         book = await context.book()
-        held = book.lists.get(asked.name, frozenset())
-        gone = {context.entities.meant(name, held) for name in removed}
-        if missing := [name for name in gone if name not in held]:
-            detail = f"{len(missing)} of what is to be removed is not on {asked.name}"
+        held = book.lists.get(body.name, frozenset())
+        removed_ids = {context.entities.meant(name, held) for name in removed}
+        if missing := [name for name in removed_ids if name not in held]:
+            detail = f"{len(missing)} of what is to be removed is not on {body.name}"
             raise Problem(409, "Conflict", detail, field="remove")
-        values = (held | set(added)) - gone
+        values = (held | set(added)) - removed_ids
         for name in added:
             _check_tag(name, "add")
         if len(values) > LIST_MAX:
             raise Problem(409, "Conflict", f"a list holds {LIST_MAX} at most", field="add")
         by = operator_of(request).name
-        message = ListPut(name=asked.name, values=tuple(sorted(values)), by=by)
-        await _say(request, with_version(message, book), asked.reason, book)
-    return json_response({"name": asked.name, "size": len(values)}, 202)
+        message = ListPut(name=body.name, values=tuple(sorted(values)), by=by)
+        await _say(request, with_version(message, book), body.reason, book)
+    return json_response({"name": body.name, "size": len(values)}, 202)
 
 
 async def _entity(request: web.Request, kind: str, reference: str, field: str) -> str:
@@ -212,11 +212,11 @@ async def _entity(request: web.Request, kind: str, reference: str, field: str) -
     if not reference.startswith(OF_ORDER):
         return reference
     entities = entities_in(await check_of(request, reference.removeprefix(OF_ORDER)))
-    found = next((name for known, name in entities.items() if known == kind), None)
-    if found is None:
+    entity_id = next((name for each_kind, name in entities.items() if each_kind == kind), None)
+    if entity_id is None:
         detail = f"nothing is known of a {kind} of this order's payment"
         raise Problem(409, "Conflict", detail[:300], field=field)
-    return found
+    return entity_id
 
 
 def _check_tag(name: str, field: str) -> None:
@@ -238,8 +238,8 @@ def _changed_meanwhile(version: int, field: str) -> None:
 
 
 async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> JsonResponse[PutRule]:
-    known = book.rules.get(rule.rule_id)
-    version = known.rule.version + 1 if known else 1
+    current_rule = book.rules.get(rule.rule_id)
+    version = current_rule.rule.version + 1 if current_rule else 1
     raw: dict[str, object] = msgspec.to_builtins(replace(rule, version=version))
     try:
         read_rule(raw, FIELDS)

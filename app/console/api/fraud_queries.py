@@ -36,22 +36,22 @@ class Queries:
         self._kept: dict[bytes, tuple[float, Answer]] = {}
         self._running: set[str] = set()
 
-    async def answer(self, asked: Question, identity: str) -> tuple[Answer, float]:
+    async def answer(self, question: Question, identity: str) -> tuple[Answer, float]:
         """Return the answer for `identity` and its age.
 
         Raises Problem 429 while it has another one computed; 503: busy, time-out, or no answer.
         """
-        name = msgspec.json.encode(asked, order="deterministic")
-        if (kept := self._fresh(name)) is not None:
-            return kept
+        name = msgspec.json.encode(question, order="deterministic")
+        if (answer_and_age := self._fresh(name)) is not None:
+            return answer_and_age
         with self._running_for(identity):
-            found = await self._ask(asked)
-        if found.trouble:
-            raise unavailable(found.trouble)
-        self._kept[name] = (time.monotonic(), found)
+            answer = await self._ask(question)
+        if answer.trouble:
+            raise unavailable(answer.trouble)
+        self._kept[name] = (time.monotonic(), answer)
         if len(self._kept) > KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-        return found, 0.0
+        return answer, 0.0
 
     @contextlib.contextmanager
     def _running_for(self, identity: str) -> Iterator[None]:
@@ -67,20 +67,20 @@ class Queries:
         finally:
             self._running.discard(whose)
 
-    def known(self, asked: Question) -> tuple[Answer, float] | None:
+    def known(self, question: Question) -> tuple[Answer, float] | None:
         """Return the cached answer and its age, without computing one."""
-        return self._fresh(msgspec.json.encode(asked, order="deterministic"))
+        return self._fresh(msgspec.json.encode(question, order="deterministic"))
 
     def _fresh(self, name: bytes) -> tuple[Answer, float] | None:
-        at, found = self._kept.get(name, (0.0, None))
+        at, answer = self._kept.get(name, (0.0, None))
         age = time.monotonic() - at
-        return (found, age) if found is not None and age < FRESH_SECONDS else None
+        return (answer, age) if answer is not None and age < FRESH_SECONDS else None
 
 
 def process_in(config: Config) -> Ask:
     """Return the function that answers a question about Payflow in a new process."""
 
-    async def ask(asked: Question) -> Answer:
+    async def ask(question: Question) -> Answer:
         process = await asyncio.create_subprocess_exec(
             *("nice", "-n", "10", sys.executable, "-m", "app.fraud.analysis.queries"),
             env={**child_environment(config), "PYTHONPATH": ":".join(sys.path)},
@@ -91,8 +91,8 @@ def process_in(config: Config) -> Ask:
         )
         try:
             async with asyncio.timeout(QUERY_SECONDS_MAX):
-                said, _ = await process.communicate(msgspec.json.encode(asked))
-            return msgspec.json.decode(said, type=Answer)
+                output, _ = await process.communicate(msgspec.json.encode(question))
+            return msgspec.json.decode(output, type=Answer)
         except TimeoutError:
             detail = f"there is more than {QUERY_SECONDS_MAX:.0f} s can read: use a terminal"
             return Answer(trouble=detail)

@@ -52,19 +52,19 @@ async def found_rules(request: web.Request) -> RulesFacts:
     """Return the current rules, lists and snoozes; with `hits=1`, the hits of the rules."""
     context, with_hits = request.app[FRAUD], whole(request, "hits", 0, 0, 1)
     book = await context.book()
-    asked = Question(what="trial")
+    question = Question(what="trial")
     if with_hits:
-        known: tuple[Answer, float] | None = await context.queries.answer(
-            asked, identity_of(request)
+        answer_and_age: tuple[Answer, float] | None = await context.queries.answer(
+            question, identity_of(request)
         )
     else:
-        known = context.queries.known(asked)
+        answer_and_age = context.queries.known(question)
     now_ms = request.app[CONTEXT].now_ms()
     snoozes = sorted(book.snoozes.values(), key=lambda each: (each.until_ms, each.rule_id))
     return {
         "revision": book.revision,
-        "hits_age_seconds": round(known[1], 1) if known else None,
-        "rules": [_ruled(rule, known) for rule in ordered(book)],
+        "hits_age_seconds": round(answer_and_age[1], 1) if answer_and_age else None,
+        "rules": [_ruled(rule, answer_and_age) for rule in ordered(book)],
         "lists": [
             {"name": name, "size": len(values), "names": sorted(map(context.entities.tag, values))}
             for name, values in sorted(book.lists.items())
@@ -79,16 +79,16 @@ def ordered(book: Book) -> list[Rule]:
     return sorted(rules, key=lambda rule: (-rule.priority, rule.rule_id))
 
 
-def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> RuledFacts:
+def _ruled(rule: Rule, answer_and_age: tuple[Answer, float] | None) -> RuledFacts:
     facts = {**msgspec.structs.asdict(rule)}
     del facts["when"]
-    found = known[0].hits.get(rule.rule_id) if known else None
-    trial = known[0].trial if known else None
+    rule_hits = answer_and_age[0].hits.get(rule.rule_id) if answer_and_age else None
+    trial = answer_and_age[0].trial if answer_and_age else None
     along = trial.rules.get(rule.rule_id) if trial else None
-    facts["hits"] = (found.hits if found else 0) if known else None
-    facts["shadow_hits"] = (along.found.alerts if along else 0) if known else None
-    facts["decided"] = found.decided if found else None
-    facts["precision"] = found.precision if found else None
+    facts["hits"] = (rule_hits.hits if rule_hits else 0) if answer_and_age else None
+    facts["shadow_hits"] = (along.found.alerts if along else 0) if answer_and_age else None
+    facts["decided"] = rule_hits.decided if rule_hits else None
+    facts["precision"] = rule_hits.precision if rule_hits else None
     return cast("RuledFacts", facts)
 
 
@@ -104,7 +104,7 @@ async def found_rule(request: web.Request, rule_id: str) -> RuleFacts:
     rule = rule_in(book, rule_id)
     now_ms = request.app[CONTEXT].now_ms()
     on_audit = await context.messages_on(audit_topics.audit)
-    lost = {said.action_id for _, said in on_audit if isinstance(said, ActionUnconfirmed)}
+    lost = {each.action_id for _, each in on_audit if isinstance(each, ActionUnconfirmed)}
     history: list[RuleVersion] = [
         {
             "at_ms": envelope.time_ms,
@@ -152,10 +152,10 @@ def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     try:
         if isinstance(raw, bytes):
             raw = msgspec.json.decode(raw, type=dict[str, object])
-        made = {"proposed_by": proposed_by, "approved_by": "", "version": 1}
-        asked = {"state": "draft", **raw, **made}
-        asked["state"] = "draft" if asked["state"] == "active" else asked["state"]
-        rule = read_rule(asked, FIELDS).rule
+        fixed_fields = {"proposed_by": proposed_by, "approved_by": "", "version": 1}
+        raw_rule = {"state": "draft", **raw, **fixed_fields}
+        raw_rule["state"] = "draft" if raw_rule["state"] == "active" else raw_rule["state"]
+        rule = read_rule(raw_rule, FIELDS).rule
     except RuleError as error:
         place = f"rule.{error.place}".rstrip(".")
         raise Problem(400, "Bad Request", str(error), field=place) from error
@@ -172,27 +172,27 @@ def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
 async def tried_rule(request: web.Request, rule: Rule) -> TriedRule:
     """Return the back-test of `rule` on payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
-    asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
-    found, age = await request.app[FRAUD].queries.answer(asked, identity_of(request))
+    question = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
+    answer, age = await request.app[FRAUD].queries.answer(question, identity_of(request))
     return {
         "rule_id": rule.rule_id,
         "from_ms": since_ms,
         "age_seconds": round(age, 1),
-        "found": found.backtest,
+        "found": answer.backtest,
     }
 
 
 async def found_trial(request: web.Request) -> TrialFacts:
     """Return the models and rules on trial beside those in force, and the drift of payments."""
     since_ms = from_ms(request)
-    asked = Question(what="trial", from_ms=since_ms)
-    (found, age), drift = await asyncio.gather(
-        request.app[FRAUD].queries.answer(asked, identity_of(request)), found_drift(request)
+    question = Question(what="trial", from_ms=since_ms)
+    (answer, age), drift = await asyncio.gather(
+        request.app[FRAUD].queries.answer(question, identity_of(request)), found_drift(request)
     )
     return {
         "from_ms": since_ms,
         "age_seconds": round(age, 1),
-        "trial": found.trial,
+        "trial": answer.trial,
         "drift": drift,
     }
 
@@ -201,7 +201,7 @@ async def found_drift(request: web.Request) -> list[WorkerDrift]:
     """Return for each fraud worker the drift of its latest payments from the training data."""
     holders = request.app[CONTEXT].directory.holders("verdict")
     async with session_of(READ_SECONDS) as session:
-        said = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
+        texts = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
     return [
         {
             "pid": worker.pid,
@@ -210,7 +210,7 @@ async def found_drift(request: web.Request) -> list[WorkerDrift]:
             "trouble": "it does not answer" if text is None else "",
             **drift_in(text or ""),
         }
-        for worker, text in zip(holders, said, strict=True)
+        for worker, text in zip(holders, texts, strict=True)
     ]
 
 
@@ -225,17 +225,17 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
 
 def drift_in(metrics: str) -> Drift:
     """Return the drift in the `metrics` of a worker: `psi` by figure, `alert_rate` by model."""
-    found: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
+    drift: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
     for family in text_string_to_metric_families(metrics):
         name, label = WATCHED.get(family.name, ("", ""))
         for sample in family.samples if name else ():
             if name == "watched":
-                found["watched"] = int(sample.value)
+                drift["watched"] = int(sample.value)
             elif name == "alert_rate":
-                found["alert_rate"][sample.labels[label]] = sample.value
+                drift["alert_rate"][sample.labels[label]] = sample.value
             else:
                 figure = sample.labels[label]
-                found["psi"].append(
+                drift["psi"].append(
                     {
                         "figure": figure,
                         "label": label_of(figure),
@@ -243,8 +243,8 @@ def drift_in(metrics: str) -> Drift:
                         "moved": _moved(sample.value),
                     }
                 )
-    found["psi"].sort(key=itemgetter("psi"), reverse=True)
-    return found
+    drift["psi"].sort(key=itemgetter("psi"), reverse=True)
+    return drift
 
 
 def _moved(psi: float) -> str:

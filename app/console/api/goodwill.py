@@ -42,30 +42,30 @@ async def give(request: web.Request) -> JsonResponse[Under]:
     All that goes back of an order counts towards the limit of one person.
     """
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, GoodwillAsked)
+    body = await read_body(request, GoodwillAsked)
     operators, state = await operator_messages(request, order_id)
-    return_id = GOODWILL_PREFIX + asked.goodwill_id
+    return_id = GOODWILL_PREFIX + body.goodwill_id
     pending, known_minor = request.app[PENDING_REFUNDS], operators.refunds_minor(state)
     left_minor = operators.left_minor(state) + known_minor.get(return_id, 0)
-    refuse_unmovable(asked.amount_minor, operators.currency(state))
-    if asked.amount_minor > left_minor:
+    refuse_unmovable(body.amount_minor, operators.currency(state))
+    if body.amount_minor > left_minor:
         detail = f"only {money(left_minor, operators.currency(state))} of what was paid are left"
         raise Problem(409, "Conflict", detail, field="amount_minor")
-    sum_minor = pending.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
+    sum_minor = pending.sum_minor(order_id, known_minor, {return_id: body.amount_minor})
     if takes_two_people(request, sum_minor, operators.currency(state)):
         limit = money(request.app[CONTEXT].config.refund_two_people_minor, REFERENCE)
         detail = f"more than the worth of {limit} in all take two people: propose it as a refund"
         raise Problem(409, "Conflict", detail, field="amount_minor")
     limit_minor = alone_max_minor(request, operators.currency(state))
-    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason, limit_minor)
-    pending.put(order_id, return_id, asked.amount_minor)
+    emission = operators.refund(order_id, return_id, body.amount_minor, body.reason, limit_minor)
+    pending.put(order_id, return_id, body.amount_minor)
     action = GoodwillGrantedByOperator(
         about=order_id,
         who=operator_of(request).name,
-        why=asked.reason,
+        why=body.reason,
         event_id=emission.event_id,
-        goodwill_id=asked.goodwill_id,
-        amount_minor=asked.amount_minor,
+        goodwill_id=body.goodwill_id,
+        amount_minor=body.amount_minor,
     )
-    await carry_out(request, action, emission, asked.goodwill_id)
+    await carry_out(request, action, emission, body.goodwill_id)
     return accepted_response(order_id, "asked")

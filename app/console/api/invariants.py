@@ -70,12 +70,12 @@ class Invariants:
             raise unavailable("the books are still being read; ask again") from error
         if self._latest is None:
             raise unavailable(f"the books cannot be read: {self._trouble}")
-        known = {
+        facts = {
             "age_seconds": round(time.monotonic() - self._received_at, 1),
             "trouble": self._trouble,
             "balances": balances(self._latest),
         }
-        return cast("LatestVerdict", {**known, **self._latest})
+        return cast("LatestVerdict", {**facts, **self._latest})
 
     def watch(self) -> None:
         """Start the verifying process, unless it runs."""
@@ -85,14 +85,14 @@ class Invariants:
 
     def receive(self, line: bytes) -> None:
         """Take the output of the verifying process: a verdict, an error, or its end."""
-        said = (
+        output = (
             msgspec.json.decode(line)
             if line
             else {"cannot_look": "the verifying process has ended"}
         )
-        self._trouble = said.get("cannot_look", "")
+        self._trouble = output.get("cannot_look", "")
         if not self._trouble:
-            self._latest, self._received_at = said, time.monotonic()
+            self._latest, self._received_at = output, time.monotonic()
         self._received.set()
 
     async def close(self) -> None:

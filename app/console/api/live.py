@@ -61,23 +61,23 @@ class Live:
 
     def _refresh(self) -> None:
         figures, at_ms = self._app[FIGURES], now_ms()
-        shown = figures.shown()
+        facts = figures.shown()
         put = self.live_state.put
         put("clock", {"second": at_ms // 1_000})
-        put("totals", shown["totals"])
-        put(figures.latency, {"bounds": shown[figures.latency]})
-        put("minutes", {str(each["minute_ms"]): each for each in shown["minutes"]})
-        put("countries", {each["country"]: each for each in shown["countries"]})
+        put("totals", facts["totals"])
+        put(figures.latency, {"bounds": facts[figures.latency]})
+        put("minutes", {str(each["minute_ms"]): each for each in facts["minutes"]})
+        put("countries", {each["country"]: each for each in facts["countries"]})
         put("seconds", figures.seconds())
         open_first, open_further = open_by_workflow(self._app, at_ms)
         put("open_orders", open_first)
         put("open_by_workflow", open_further)
-        put("workflows", shown["workflows"])
+        put("workflows", facts["workflows"])
 
     async def _checkpoint(self) -> None:
-        found = await self._app[FLOW_METRICS].query()
+        flow = await self._app[FLOW_METRICS].query()
         for section, name in (("steps", "agent"), ("services", "name")):
-            rows = (msgspec.to_builtins(each) for each in found[section])
+            rows = (msgspec.to_builtins(each) for each in flow[section])
             self.live_state.put(section, {row[name]: row for row in rows})
 
 
@@ -120,10 +120,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _push(request: web.Request, response: web.StreamResponse, live: Live) -> None:
     live_state = live.live_state
-    known = live_state.version_in(header(request, "Last-Event-ID"))
+    version = live_state.version_in(header(request, "Last-Event-ID"))
     while True:
-        if not known or live_state.version != known:
-            event, known = live_state.event(known), live_state.version
+        if not version or live_state.version != version:
+            event, version = live_state.event(version), live_state.version
             await write(request, response, event)
         await live.wait_for_change()
 

@@ -32,44 +32,44 @@ class LiveState:
             for key, row in rows.items()
             if (section, key) not in self._rows or self._rows[section, key][1] != row
         }
-        gone = [at for at in self._rows if at[0] == section and at[1] not in rows]
-        if not changed and not gone:
+        removed_keys = [at for at in self._rows if at[0] == section and at[1] not in rows]
+        if not changed and not removed_keys:
             return
         self.version += 1
         self._made.clear()
         for at, row in changed.items():
             self._rows[at] = (self.version, row)
             self._gone.pop(at, None)
-        for at in gone:
+        for at in removed_keys:
             del self._rows[at]
             self._gone[at] = self.version
         while len(self._gone) > GONE_MAX:
             self._floor = self._gone.popitem(last=False)[1]
 
-    def version_in(self, said: str) -> int:
+    def version_in(self, event_id: str) -> int:
         """Return the version of `Last-Event-ID`; 0 when it is of no use, for a snapshot."""
-        epoch, _, version = said.partition("-")
+        epoch, _, version = event_id.partition("-")
         if epoch != self._epoch or not version.isascii() or not version.isdigit():
             return 0
-        known = int(version[:18])
-        return known if self._floor <= known <= self.version else 0
+        version_number = int(version[:18])
+        return version_number if self._floor <= version_number <= self.version else 0
 
-    def event(self, known: int) -> bytes:
-        """Return the changes since version `known` as a server-sent event; a snapshot for 0."""
+    def event(self, since_version: int) -> bytes:
+        """Return the changes since `since_version` as a server-sent event; a snapshot for 0."""
         # All clients that have been connected for a while have the same version.
-        if known not in self._made:
-            self._made[known] = self._event(known)
-        return self._made[known]
+        if since_version not in self._made:
+            self._made[since_version] = self._event(since_version)
+        return self._made[since_version]
 
-    def _event(self, known: int) -> bytes:
-        found: dict[str, dict[str, object]] = {}
+    def _event(self, since_version: int) -> bytes:
+        changes: dict[str, dict[str, object]] = {}
         for (section, key), (version, row) in self._rows.items():
-            if version > known:
-                found.setdefault(section, {})[key] = row
-        if known:
+            if version > since_version:
+                changes.setdefault(section, {})[key] = row
+        if since_version:
             for (section, key), version in self._gone.items():
-                if version > known:
-                    found.setdefault(section, {})[key] = None
-        name = b"change" if known else b"snapshot"
+                if version > since_version:
+                    changes.setdefault(section, {})[key] = None
+        name = b"change" if since_version else b"snapshot"
         version_id = f"{self._epoch}-{self.version}".encode()
-        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, json_bytes(found))
+        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, json_bytes(changes))

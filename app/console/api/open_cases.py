@@ -49,8 +49,8 @@ class OpenCases:
     def receive(self, key: str, body: bytes | None) -> None:
         """Receive the latest row of one transaction; None: it was deleted."""
         state = state_in(self._view.table, key, body)
-        if state is not None and (found := self._view.open(state)):
-            self._open[key] = found
+        if state is not None and (cases := self._view.open(state)):
+            self._open[key] = cases
         else:
             self._open.pop(key, None)
 
@@ -72,12 +72,14 @@ OPEN_CASES: web.AppKey[tuple[OpenCases, ...]] = web.AppKey("open_cases")
 
 def every_case(app: web.Application) -> list[ShownCase]:
     """Return the open cases: those that end first, then the oldest."""
-    found = (case for cases in app[OPEN_CASES] for case in cases.every())
-    return sorted(found, key=lambda each: (each.until_ms or NEVER_MS, each.since_ms, each.key))
+    shown_cases = (case for cases in app[OPEN_CASES] for case in cases.every())
+    return sorted(
+        shown_cases, key=lambda each: (each.until_ms or NEVER_MS, each.since_ms, each.key)
+    )
 
 
 async def show(request: web.Request) -> JsonResponse[CasePage]:
     """Return the open cases, SHOWN_MAX at most, and how many there are."""
-    found = every_case(request.app)
+    cases = every_case(request.app)
     at_ms = request.app[CONTEXT].now_ms()
-    return json_response({"cases": found[:SHOWN_MAX], "count": len(found), "at_ms": at_ms})
+    return json_response({"cases": cases[:SHOWN_MAX], "count": len(cases), "at_ms": at_ms})

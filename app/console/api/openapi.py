@@ -69,10 +69,10 @@ def describe(routes: tuple[Route, ...]) -> dict[str, object]:
     shapes += [shape for route in routes for shape in (route.body, answer_shape(route))]
     # Every type once: what one of them is called depends on the others.
     shapes = [each for n, each in enumerate(shapes) if each and each not in shapes[:n]]
-    found, components = msgspec.json.schema_components(
+    shape_schemas, components = msgspec.json.schema_components(
         shapes, schema_hook=_any_value, ref_template="#/components/schemas/{name}"
     )
-    schemas = list(zip(shapes, found, strict=True))
+    schemas = list(zip(shapes, shape_schemas, strict=True))
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
@@ -103,8 +103,8 @@ def answer_shape(route: Route) -> object:
     handler = route.handler
     while isinstance(handler, partial):
         handler = handler.func
-    said = get_type_hints(handler).get("return")
-    return get_args(said)[0] if get_origin(said) is JsonResponse else None
+    return_type = get_type_hints(handler).get("return")
+    return get_args(return_type)[0] if get_origin(return_type) is JsonResponse else None
 
 
 def _operation(route: Route, schemas: Sequence[tuple[object, Schema]]) -> dict[str, object]:
@@ -154,14 +154,14 @@ def _who(route: Route) -> str:
 def _response(
     route: Route, status: int, schemas: Sequence[tuple[object, Schema]]
 ) -> dict[str, object]:
-    said: dict[str, object] = {"description": HTTPStatus(status).phrase}
+    response: dict[str, object] = {"description": HTTPStatus(status).phrase}
     if status == HTTPStatus.NO_CONTENT:
-        return said
+        return response
     if status >= HTTPStatus.BAD_REQUEST and status not in route.plain:
-        return {**said, "content": {PROBLEM_TYPE: {"schema": _schema(ProblemBody, schemas)}}}
+        return {**response, "content": {PROBLEM_TYPE: {"schema": _schema(ProblemBody, schemas)}}}
     shape = answer_shape(route)
     schema = {"type": "string"} if shape is None else _schema(shape, schemas)
-    return {**said, "content": {media: {"schema": schema} for media in route.media}}
+    return {**response, "content": {media: {"schema": schema} for media in route.media}}
 
 
 def openapi_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -45,18 +45,18 @@ class Reading(Generic[Found]):
     async def get(self, seconds_max: float) -> Found:
         """Return what was read no longer than `seconds_max` ago. Raises OidcError."""
         async with self._lock:
-            found = self._found
-            most = FAILED_SECONDS if isinstance(found, OidcError) else seconds_max
-            if found is None or self._clock() - self._at > most:
+            outcome = self._found
+            most = FAILED_SECONDS if isinstance(outcome, OidcError) else seconds_max
+            if outcome is None or self._clock() - self._at > most:
                 self._at = self._clock()
                 try:
-                    found = await self._read()
+                    outcome = await self._read()
                 except OidcError as error:
-                    found = error
-                self._found = found
-        if isinstance(found, OidcError):
-            raise OidcError(str(found)) from found
-        return found
+                    outcome = error
+                self._found = outcome
+        if isinstance(outcome, OidcError):
+            raise OidcError(str(outcome)) from outcome
+        return outcome
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,18 +94,18 @@ class OpenIdProvider:
         """Return the URL of the provider, the issuer of its tokens; "" where none is configured."""
         return self._config.oidc_issuer
 
-    async def begin(self, browser: str, wanted: str) -> str:
+    async def begin(self, browser: str, next_page: str) -> str:
         """Return the URL of the provider to redirect `browser` to. Raises OidcError."""
         provider = await self._provider.get(DISCOVERED_SECONDS_MAX)
-        state, begun = self._sign_ins.begin(browser, wanted)
+        state, sign_in = self._sign_ins.begin(browser, next_page)
         query = {
             "response_type": "code",
             "scope": "openid profile email",
             "client_id": self._config.oidc_client_id,
             "redirect_uri": self._back,
             "state": state,
-            "nonce": begun.nonce,
-            "code_challenge": begun.challenge,
+            "nonce": sign_in.nonce,
+            "code_challenge": sign_in.challenge,
             "code_challenge_method": "S256",
         }
         endpoint = provider.authorization_endpoint
@@ -115,28 +115,28 @@ class OpenIdProvider:
         """Return the sign-in that this browser had begun, once. Raises OidcError."""
         return self._sign_ins.finish(returned.browser, returned.state)
 
-    async def finish(self, begun: SignIn, returned: Returned) -> tuple[str, str]:
+    async def finish(self, sign_in: SignIn, returned: Returned) -> tuple[str, str]:
         """Return the name of the user, and the page to show. Raises OidcError."""
         provider = await self._provider.get(DISCOVERED_SECONDS_MAX)
         must_say = provider.authorization_response_iss_parameter_supported
         if (returned.issuer or must_say) and returned.issuer != self.issuer:
             raise OidcError("another provider has answered than the one that was asked")
-        token = await self._id_token(provider, returned.code, begun.verifier)
+        token = await self._id_token(provider, returned.code, sign_in.verifier)
         expected = Expected(
             issuer=self.issuer,
             client_id=self._config.oidc_client_id,
-            nonce=begun.nonce,
-            began_at_s=begun.began_at_s,
+            nonce=sign_in.nonce,
+            began_at_s=sign_in.began_at_s,
         )
         claims = openid.claims_in(token, await self._key(token), expected)
-        return openid.name_in(claims, self._config.oidc_name_claim), begun.wanted
+        return openid.name_in(claims, self._config.oidc_name_claim), sign_in.wanted
 
     @property
     def _back(self) -> str:
         return self._config.console_url.rstrip("/") + openid.DONE
 
     async def _id_token(self, provider: Provider, code: str, verifier: str) -> str:
-        asked = {
+        form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self._back,
@@ -145,7 +145,7 @@ class OpenIdProvider:
         # Each quoted by itself: RFC 6749, 2.3.1.
         own = (self._config.oidc_client_id, self._config.oidc_client_secret)
         headers = {"Authorization": aiohttp.encode_basic_auth(*map(quote_plus, own))}
-        body = await _ask("POST", provider.token_endpoint, data=asked, headers=headers)
+        body = await _ask("POST", provider.token_endpoint, data=form, headers=headers)
         failure = f"{provider.token_endpoint} gives no id token"
         return openid.decoded(body, TokenAnswer, failure).id_token
 

@@ -61,10 +61,12 @@ class PendingRefunds:
         """Remember a refund; the order unused for longest is forgotten."""
         self._by_order.setdefault(order_id, {})[return_id] = amount_minor
 
-    def sum_minor(self, order_id: str, known: Mapping[str, int], more: Mapping[str, int]) -> int:
+    def sum_minor(
+        self, order_id: str, minor_by_return: Mapping[str, int], more: Mapping[str, int]
+    ) -> int:
         """Return the sum of all refunds of an order: those of its row, and `more`, by return."""
         promised = self._by_order.get(order_id, {})
-        return sum({**promised, **known, **more}.values())
+        return sum({**promised, **minor_by_return, **more}.values())
 
 
 PENDING_REFUNDS: web.AppKey[PendingRefunds] = web.AppKey("pending_refunds")
@@ -122,11 +124,11 @@ class Under(msgspec.Struct, frozen=True, kw_only=True):
 async def cancel(request: web.Request) -> JsonResponse[Under]:
     """Ask for an order to be cancelled; shipping decides whether it is still in time."""
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, CancelByOperator)
+    body = await read_body(request, CancelByOperator)
     operators, _ = await operator_messages(request, order_id)
-    emission = operators.cancel(order_id, asked.reason)
+    emission = operators.cancel(order_id, body.reason)
     action = OrderCancelledByOperator(
-        about=order_id, who=operator_of(request).name, why=asked.reason, event_id=emission.event_id
+        about=order_id, who=operator_of(request).name, why=body.reason, event_id=emission.event_id
     )
     await carry_out(request, action, emission)
     return accepted_response(order_id, "asked")
@@ -138,38 +140,40 @@ async def refund(request: web.Request) -> JsonResponse[Under]:
     Earlier refunds count: a large sum in small parts needs two people as well.
     """
     order_id = path_name(request, "order_id")
-    asked = await read_body(request, RefundAsked)
+    body = await read_body(request, RefundAsked)
     operators, state = await operator_messages(request, order_id)
-    promised, return_id = request.app[PENDING_REFUNDS], RETURN_PREFIX + asked.refund_id
+    promised, return_id = request.app[PENDING_REFUNDS], RETURN_PREFIX + body.refund_id
     who = operator_of(request).name
     known_minor = operators.refunds_minor(state)
-    refuse_unmovable(asked.amount_minor, operators.currency(state))
-    sum_minor = promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
+    refuse_unmovable(body.amount_minor, operators.currency(state))
+    sum_minor = promised.sum_minor(order_id, known_minor, {return_id: body.amount_minor})
     if not takes_two_people(request, sum_minor, operators.currency(state)):
-        promised.put(order_id, return_id, asked.amount_minor)
+        promised.put(order_id, return_id, body.amount_minor)
         limit_minor = alone_max_minor(request, operators.currency(state))
-        emission = _emission(operators, order_id, asked, limit_minor)
-        await _refund(request, order_id, asked, "", emission)
+        emission = _emission(operators, order_id, body, limit_minor)
+        await _refund(request, order_id, body, "", emission)
         return accepted_response(order_id, "asked")
-    known = await _proposal(request, order_id, asked.refund_id)
-    if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
-        detail = f"refund {asked.refund_id} was proposed by {known.who} already; choose another id"
+    proposal = await _proposal(request, order_id, body.refund_id)
+    if proposal is not None and (proposal.amount_minor, proposal.who) != (body.amount_minor, who):
+        detail = (
+            f"refund {body.refund_id} was proposed by {proposal.who} already; choose another id"
+        )
         raise Problem(409, "Conflict", detail, field="refund_id")
     proposed = RefundProposed(
         about=order_id,
         who=who,
-        why=asked.reason,
-        refund_id=asked.refund_id,
-        amount_minor=asked.amount_minor,
+        why=body.reason,
+        refund_id=body.refund_id,
+        amount_minor=body.amount_minor,
     )
-    await audit(request, proposed, asked.refund_id)
-    return accepted_response(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
+    await audit(request, proposed, body.refund_id)
+    return accepted_response(order_id, "proposed", approve=f"refund/{body.refund_id}/approve")
 
 
 async def approve(request: web.Request) -> JsonResponse[Under]:
     """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
-    asked = await read_body(request, ApprovalAsked)
+    body = await read_body(request, ApprovalAsked)
     operators, _ = await operator_messages(request, order_id)
     proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
@@ -177,11 +181,11 @@ async def approve(request: web.Request) -> JsonResponse[Under]:
     if proposed.who.casefold() == operator_of(request).name.casefold():
         detail = "it was proposed by you: somebody else has to approve it"
         raise Problem(403, "Forbidden", detail)
-    if proposed.amount_minor != asked.amount_minor:
+    if proposed.amount_minor != body.amount_minor:
         detail = f"{proposed.amount_minor} were proposed"
         raise Problem(409, "Conflict", detail, field="amount_minor")
     refund_asked = RefundAsked(
-        refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
+        refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=body.reason
     )
     emission = _emission(operators, order_id, refund_asked, None)
     await _refund(request, order_id, refund_asked, proposed.who, emission)
@@ -194,25 +198,25 @@ async def _proposal(request: web.Request, order_id: str, refund_id: str) -> Refu
 
 
 def _emission(
-    operators: OperatorMessages, order_id: str, asked: RefundAsked, limit_minor: int | None
+    operators: OperatorMessages, order_id: str, body: RefundAsked, limit_minor: int | None
 ) -> Emission:
-    return_id = RETURN_PREFIX + asked.refund_id
-    return operators.refund(order_id, return_id, asked.amount_minor, asked.reason, limit_minor)
+    return_id = RETURN_PREFIX + body.refund_id
+    return operators.refund(order_id, return_id, body.amount_minor, body.reason, limit_minor)
 
 
 async def _refund(
-    request: web.Request, order_id: str, asked: RefundAsked, proposed_by: str, emission: Emission
+    request: web.Request, order_id: str, body: RefundAsked, proposed_by: str, emission: Emission
 ) -> None:
     action = RefundGivenByOperator(
         about=order_id,
         who=operator_of(request).name,
-        why=asked.reason,
+        why=body.reason,
         event_id=emission.event_id,
-        refund_id=asked.refund_id,
-        amount_minor=asked.amount_minor,
+        refund_id=body.refund_id,
+        amount_minor=body.amount_minor,
         proposed_by=proposed_by,
     )
-    await carry_out(request, action, emission, asked.refund_id)
+    await carry_out(request, action, emission, body.refund_id)
 
 
 class Revealed(TypedDict):
@@ -237,17 +241,17 @@ async def reveal(request: web.Request) -> JsonResponse[Revealed]:
     order_id = path_name(request, "order_id")
     why = reason_of(request)
     entries, partial = await request.app[CONTEXT].journal(order_id)
-    found: dict[str, set[str]] = {}
+    texts_by_name: dict[str, set[str]] = {}
     for entry in entries:
         for name, texts in personal_parts(entry.body, entry.type).items():
-            found.setdefault(name, set()).update(texts)
+            texts_by_name.setdefault(name, set()).update(texts)
     # Without a match too: that nothing is known is an answer, and whoever tries ids shows here.
     about, who = order_id[:ABOUT_CHARS_MAX], operator_of(request).name
-    action = PersonalRevealed(about=about, who=who, why=why, fields=tuple(sorted(found)))
+    action = PersonalRevealed(about=about, who=who, why=why, fields=tuple(sorted(texts_by_name)))
     await audit(request, action)
-    if not found:
+    if not texts_by_name:
         raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
-    personal = {name: sorted(values) for name, values in sorted(found.items())}
+    personal = {name: sorted(values) for name, values in sorted(texts_by_name.items())}
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
 

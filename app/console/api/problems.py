@@ -86,7 +86,7 @@ PAGES = "/console"
 """The prefix of pages: there, and at `/`, a problem is shown as a page."""
 
 
-async def _said(problem: Problem, request: web.Request) -> web.Response:
+async def _response_for(problem: Problem, request: web.Request) -> web.Response:
     show = request.app.get(PROBLEM_PAGE)
     if show is not None and (request.path == "/" or request.path.startswith(PAGES)):
         return await show(problem, request)
@@ -122,7 +122,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except PayflowError as error:
         if error.kind == "failed" and not isinstance(error, Problem):
             log.exception("request failed", method=request.method, path=request.path[:200])
-        response = await _said(problem_of(error), request)
+        response = await _response_for(problem_of(error), request)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004  a redirect is not a problem
             raise
@@ -131,11 +131,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             text = f"the body is longer than {BODY_BYTES_MAX:,} bytes, the most that is read"
         problem = Problem(error.status, error.reason, text, headers=allowed)
-        response = await _said(problem, request)
+        response = await _response_for(problem, request)
     except Exception:
         log.exception("request failed", method=request.method, path=request.path[:200])
         failed = Problem(500, "Internal Server Error", OUR_FAULT)
-        response = await _said(failed, request)
+        response = await _response_for(failed, request)
     return response
 
 

@@ -38,24 +38,24 @@ async def _objection(request: web.Request, refund_id: str, due: DueRefund) -> st
     # It loads the provider's SDK, which takes half a second.
     from app.gateways.found_refund import found_refund  # noqa: PLC0415  when needed
 
-    found = await found_refund(request.app[CONTEXT].config, refund_id)
-    if found is None:
+    refund = await found_refund(request.app[CONTEXT].config, refund_id)
+    if refund is None:
         return f"the provider has no refund {refund_id}"
-    return _difference(found, refund_id, due)
+    return _difference(refund, refund_id, due)
 
 
-def _difference(found: "FoundRefund", refund_id: str, due: DueRefund) -> str:
+def _difference(refund: "FoundRefund", refund_id: str, due: DueRefund) -> str:
     """Return why what was found is not what is due, or nothing."""
-    if found.payment_id != due.payment_id:
+    if refund.payment_id != due.payment_id:
         return f"{refund_id} is a refund of another payment than this order's"
-    if found.refund_key not in ("", due.refund_key):
-        return f"{refund_id} is the refund of {found.refund_key}, and not of {due.refund_key}"
-    if found.status != "succeeded":
-        return f"{refund_id} is {found.status}: it settles nothing until it has succeeded"
-    if (found.amount_minor, found.currency) == (due.amount_minor, due.currency):
+    if refund.refund_key not in ("", due.refund_key):
+        return f"{refund_id} is the refund of {refund.refund_key}, and not of {due.refund_key}"
+    if refund.status != "succeeded":
+        return f"{refund_id} is {refund.status}: it settles nothing until it has succeeded"
+    if (refund.amount_minor, refund.currency) == (due.amount_minor, due.currency):
         return ""
-    refunded, wanted = (
-        money(found.amount_minor, found.currency),
+    refunded, due_money = (
+        money(refund.amount_minor, refund.currency),
         money(due.amount_minor, due.currency),
     )
-    return f"{refund_id} refunded {refunded}, and {wanted} are due"
+    return f"{refund_id} refunded {refunded}, and {due_money} are due"

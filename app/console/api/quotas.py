@@ -36,15 +36,15 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def quotas_of(config: Config) -> Quotas:
     """Return the quotas of an instance. Raises ConfigError naming what is none."""
-    said: dict[str, str] = {}
+    number_by_name: dict[str, str] = {}
     for each in filter(None, (part.strip() for part in config.quotas.split(","))):
         name, _, number = each.partition("=")
         if name.strip() not in Quotas.__struct_fields__ or not number.strip().isdecimal():
             names = ", ".join(Quotas.__struct_fields__)
             text = f"{each!r} is not a quota; write NAME=NUMBER,... with names of {names}"
             raise ConfigError(f"PAYFLOW_QUOTAS: {text}")
-        said[name.strip()] = number.strip()
-    return msgspec.convert(said, Quotas, strict=False)
+        number_by_name[name.strip()] = number.strip()
+    return msgspec.convert(number_by_name, Quotas, strict=False)
 
 
 class _Used(msgspec.Struct):
@@ -94,8 +94,8 @@ class Holdings:
 
     def used(self, tag: str, customer_id: str = "") -> tuple[int, int]:
         """Return the unpaid transactions and the units of a client, or of one of its customers."""
-        found = self._used.get((tag, customer_id), _Used())
-        return found.unpaid, found.units
+        usage = self._used.get((tag, customer_id), _Used())
+        return usage.unpaid, usage.units
 
     def _check(self, client: str, transaction_id: str, holding: Holding) -> None:
         quotas, tag = self._quotas, transaction_id[:TAG_CHARS]

@@ -45,8 +45,8 @@ class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 async def decide(request: web.Request) -> JsonResponse[Under]:
     """Ask the provider once more, or note that the customer was paid another way."""
     order_id, refund_key = path_name(request, "order_id"), path_name(request, "refund_key")
-    asked = await read_body(request, DecisionAsked)
-    if asked.decision == "settled" and not asked.reference:
+    body = await read_body(request, DecisionAsked)
+    if body.decision == "settled" and not body.reference:
         detail = "say by what the payment can be found, such as the id of a bank transfer"
         raise Problem(400, "Bad Request", detail, field="reference")
     operators, _ = await operator_messages(request, order_id)
@@ -54,49 +54,49 @@ async def decide(request: web.Request) -> JsonResponse[Under]:
     cases, state = await cases_and_state(request, order_id, operators.refund_cases, absent)
     waiting = cases.waiting(state)
     if refund_key not in waiting:
-        known = f"; there wait {', '.join(waiting)}" if waiting else ""
-        detail = f"no refund {refund_key!r} waits for a decision{known}"
+        waiting_text = f"; there wait {', '.join(waiting)}" if waiting else ""
+        detail = f"no refund {refund_key!r} waits for a decision{waiting_text}"
         raise Problem(409, "Conflict", detail, field="refund_key")
-    _refuse_paying_twice(asked, cases.disputed(state))
+    _refuse_paying_twice(body, cases.disputed(state))
     failed_round = waiting[refund_key]
-    found_minor = int(asked.due_minor or 0) if asked.decision == "settled" else 0
-    if asked.decision == "settled" and is_providers(asked.reference):
-        due = cases.due(state, refund_key, asked.reference)
-        found_minor = await confirmed_minor(request, asked.reference, due)
+    found_minor = int(body.due_minor or 0) if body.decision == "settled" else 0
+    if body.decision == "settled" and is_providers(body.reference):
+        due = cases.due(state, refund_key, body.reference)
+        found_minor = await confirmed_minor(request, body.reference, due)
     decision = RefundDecision(
         transaction_id=order_id,
         refund_key=refund_key,
         failed_round=failed_round,
-        decision=asked.decision,
-        reference=asked.reference,
+        decision=body.decision,
+        reference=body.reference,
         amount_minor=found_minor,
         decided_by=operator_of(request).name,
     )
     emission = cases.decide(decision)
-    if asked.due_minor and (objection := cases.outcome(state, emission.message)):
+    if body.due_minor and (objection := cases.outcome(state, emission.message)):
         raise Problem(409, "Conflict", objection, field="due_minor")
-    action = _action(asked, decision, emission.event_id)
+    action = _action(body, decision, emission.event_id)
     mark = f"{refund_key}/{failed_round}"
     return await answer(request, order_id, cases, action, emission, mark, "refund_key")
 
 
 def _action(
-    asked: DecisionAsked, decision: RefundDecision, event_id: str
+    body: DecisionAsked, decision: RefundDecision, event_id: str
 ) -> RefundCaseDecidedByOperator:
     return RefundCaseDecidedByOperator(
         about=decision.transaction_id,
         who=decision.decided_by,
-        why=asked.reason,
+        why=body.reason,
         event_id=event_id,
         refund_key=decision.refund_key,
-        decision=asked.decision,
-        reference=asked.reference,
+        decision=body.decision,
+        reference=body.reference,
     )
 
 
-def _refuse_paying_twice(asked: DecisionAsked, dispute_id: str) -> None:
+def _refuse_paying_twice(body: DecisionAsked, dispute_id: str) -> None:
     """Raise Problem for money paid by hand that a bank may refund too, unless that is known."""
-    if asked.decision == "settled" and dispute_id not in ("", asked.despite_dispute):
+    if body.decision == "settled" and dispute_id not in ("", body.despite_dispute):
         detail = (
             f"the bank may refund this payment too: dispute {dispute_id} is open. Wait for it; "
             f'or say "despite_dispute": "{dispute_id}" where the customer has the money already'

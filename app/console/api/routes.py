@@ -48,9 +48,9 @@ def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
         shape=accepted,
     )
     listed, scope = f"List {entrypoint.listed_as} by id", entrypoint.read_scope
-    asked = "state", "limit", "after"
+    parameters = "state", "limit", "after"
     page = page_shape(workflow, entrypoint.listed_as)
-    yield get(entrypoint.path, requests.listed, listed, *asked, scope=scope, shape=page)
+    yield get(entrypoint.path, requests.listed, listed, *parameters, scope=scope, shape=page)
     status = f"The status of one {name}"
     yield get(one, requests.show, status, scope=scope, shape=status_shape(workflow))
     events = "The transaction, causes before effects"

@@ -120,8 +120,8 @@ def identity_of(request: web.Request) -> str:
         session = auth.session(request)
         if session is not None:
             return f"operator:{session.person.name}"
-        said = header(request, "Authorization").partition(" ")[2]
-        name, _, token = said.strip().partition(":")
+        credentials = header(request, "Authorization").partition(" ")[2]
+        name, _, token = credentials.strip().partition(":")
         if name and auth.sessions.prove(name, token) is not None:
             return f"operator:{name}"
     return address_identity(address_of(request, auth.trusted))

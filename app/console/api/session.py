@@ -28,11 +28,11 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 async def sign_in(request: web.Request) -> JsonResponse[SignedIn]:
     """Open a session; the answer is the same for a wrong name and a wrong token."""
     auth = request.app[AUTH]
-    asked = await read_body(request, SignInAsked)
+    body = await read_body(request, SignInAsked)
     try:
         # The file of the first token holds `name:token`, and people copy the line.
-        token = asked.token.strip().removeprefix(f"{asked.name}:")
-        session_id, session = await auth.sign_in(request, asked.name, token)
+        token = body.token.strip().removeprefix(f"{body.name}:")
+        session_id, session = await auth.sign_in(request, body.name, token)
     except PeopleError as error:
         raise broken(error) from error
     person = session.person

@@ -90,9 +90,9 @@ SETTLEMENT: web.AppKey[NightlySettlement] = web.AppKey("settlement")
 
 async def settle(request: web.Request) -> JsonResponse[SettlementFigures]:
     """Read balance transactions and payouts now; return what was new."""
-    asked = await read_body(request, SettlementAsked)
+    body = await read_body(request, SettlementAsked)
     action = SettlementRequestedByOperator(
-        about="settlement", who=operator_of(request).name, why=asked.reason
+        about="settlement", who=operator_of(request).name, why=body.reason
     )
     try:
         async with audited(request, action):

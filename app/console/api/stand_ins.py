@@ -23,7 +23,7 @@ class StandIns:
         self._secret = secrets.token_bytes(32)
         self._keys: LRUCache[str, str] = LRUCache(STAND_IN_CHARS_MAX, getsizeof=_size)
 
-    def shown(self, key: str) -> str:
+    def tag_or_key(self, key: str) -> str:
         """Return `key`, or its tag where it names a person, or is long."""
         is_person = masked_text(key) != key
         if not is_person and len(key) <= KEY_CHARS_SHOWN_MAX:
@@ -34,17 +34,17 @@ class StandIns:
         self._keys[stand_in] = key
         return stand_in
 
-    def meant(self, said: str, field: str) -> str:
-        """Return the key of the tag `said`. Raises Problem for names of people and dropped tags."""
-        if said in self._keys:
-            return self._keys[said]
-        if f":{STAND_IN}" in said:
+    def meant(self, tag_or_key: str, field: str) -> str:
+        """Return the key of a tag. Raises Problem for names of people and dropped tags."""
+        if tag_or_key in self._keys:
+            return self._keys[tag_or_key]
+        if f":{STAND_IN}" in tag_or_key:
             detail = "this tag is no longer known; take the row from the list"
             raise Problem(404, "Not Found", detail, field=field)
-        if masked_text(said) != said:
+        if masked_text(tag_or_key) != tag_or_key:
             detail = "people are masked before anything is searched; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)
-        return said
+        return tag_or_key
 
 
 def _size(key: str) -> int:

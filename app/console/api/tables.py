@@ -141,7 +141,7 @@ async def found_rows(request: web.Request, name: str) -> RowPage:
     )
     if len(rows) > limit:
         following = rows[limit - 1]["key"]
-    shown: list[TableRow] = []
+    page_rows: list[TableRow] = []
     size, last = 0, ""
     for row in rows:
         if following is not None and row["key"] > following:
@@ -150,12 +150,12 @@ async def found_rows(request: web.Request, name: str) -> RowPage:
             following = last
             break
         last = row["key"]
-        shown.append(_shortened(_shown(request, name, row)))
-        size += len(json_bytes(shown[-1]))
+        page_rows.append(_shortened(_masked_row(request, name, row)))
+        size += len(json_bytes(page_rows[-1]))
     return {
         "table": name,
-        "rows": shown,
-        "next": None if following is None else stand_ins.shown(following),
+        "rows": page_rows,
+        "next": None if following is None else stand_ins.tag_or_key(following),
         "partial": partial,
     }
 
@@ -170,31 +170,31 @@ async def page(request: web.Request) -> JsonResponse[RowPage]:
     return json_response(await found_rows(request, path_name(request, "name")))
 
 
-def _shown(request: web.Request, table: str, row: TableRow) -> TableRow:
+def _masked_row(request: web.Request, table: str, row: TableRow) -> TableRow:
     state = masked(row["state"], declared[table].shape)
-    shown = masked({**row, "state": None})
-    return shown | {"state": state, "key": request.app[STAND_INS].shown(row["key"])}
+    masked_row = masked({**row, "state": None})
+    return masked_row | {"state": state, "key": request.app[STAND_INS].tag_or_key(row["key"])}
 
 
-async def found_row(request: web.Request, name: str, said: str) -> TableRow:
+async def found_row(request: web.Request, name: str, tag_or_key: str) -> TableRow:
     """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
     check_table(name)
     context = request.app[CONTEXT]
-    key = request.app[STAND_INS].meant(said, "key")
+    key = request.app[STAND_INS].meant(tag_or_key, "key")
     if len(key) > KEY_CHARS_ASKED_MAX:
         detail = f"the key has {len(key):,} characters: too many to ask for its row"
         raise Problem(400, "Bad Request", detail, field="key")
     if "partition" in query_of(request):
         partition = _partition(request, 0)
         rows, partial = await context.rows(name, key, context.config.partitions)
-        found = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)
-        if found is None and partial:
+        row = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)
+        if row is None and partial:
             raise unavailable(f"nobody holds partition {partition} of table {name} now")
     else:
-        found = await context.row(name, key)
-    if found is None:
-        raise Problem(404, "Not Found", f"table {name} has no row {said!r}", field="key")
-    return _shown(request, name, found)
+        row = await context.row(name, key)
+    if row is None:
+        raise Problem(404, "Not Found", f"table {name} has no row {tag_or_key!r}", field="key")
+    return _masked_row(request, name, row)
 
 
 def _partition(request: web.Request, standard: int) -> int:
@@ -203,34 +203,34 @@ def _partition(request: web.Request, standard: int) -> int:
 
 async def row(request: web.Request) -> JsonResponse[TableRow]:
     """Return one row."""
-    name, said = path_name(request, "name"), path_name(request, "key")
-    return json_response(await found_row(request, name, said))
+    name, tag_or_key = path_name(request, "name"), path_name(request, "key")
+    return json_response(await found_row(request, name, tag_or_key))
 
 
 async def found_history(
-    request: web.Request, name: str, said: str, lies_in: int | None = None
+    request: web.Request, name: str, tag_or_key: str, lies_in: int | None = None
 ) -> Past:
     """Return the history of a row: its versions, the changes, and the offsets read for them.
 
     `lies_in`: its partition, where nobody names one; else it follows from the key.
     """
     check_table(name)
-    key = request.app[STAND_INS].meant(said, "key").encode()
+    key = request.app[STAND_INS].meant(tag_or_key, "key").encode()
     config = request.app[CONTEXT].config
     table = declared[name]
     if lies_in is None:
         lies_in = partition_of(key, config.partitions)
     partition = _partition(request, lies_in)
     with asking_kafka(), searching(request, "page"):
-        found = await history(config, changelog_topic(table), partition, key)
+        row_history = await history(config, changelog_topic(table), partition, key)
     # Of long rows fifty versions take seconds, in which others have their turn.
-    return await asyncio.to_thread(_emitted, said, table, found)
+    return await asyncio.to_thread(_emitted, tag_or_key, table, row_history)
 
 
-def _emitted(said: str, table: Table, found: History) -> Past:
+def _emitted(tag_or_key: str, table: Table, row_history: History) -> Past:
     versions: list[dict[str, object]] = []
     before: object = None
-    for each in found.versions:
+    for each in row_history.versions:
         state = _state(table, each.body)
         versions.append(
             {
@@ -243,9 +243,10 @@ def _emitted(said: str, table: Table, found: History) -> Past:
         )
         before = state
     scanned = {
-        name: getattr(found, name) for name in ("topic", "partition", "begin", "last", "end", "why")
+        name: getattr(row_history, name)
+        for name in ("topic", "partition", "begin", "last", "end", "why")
     }
-    return {"key": said, "coverage": scanned, "versions": versions, "at_most": VERSIONS_MAX}
+    return {"key": tag_or_key, "coverage": scanned, "versions": versions, "at_most": VERSIONS_MAX}
 
 
 def _state(table: Table, body: bytes | None) -> object:
@@ -261,5 +262,5 @@ def _state(table: Table, body: bytes | None) -> object:
 
 async def past(request: web.Request) -> JsonResponse[Past]:
     """Return the history of a row."""
-    name, said = path_name(request, "name"), path_name(request, "key")
-    return json_response(await found_history(request, name, said))
+    name, tag_or_key = path_name(request, "name"), path_name(request, "key")
+    return json_response(await found_history(request, name, tag_or_key))

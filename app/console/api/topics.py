@@ -127,18 +127,18 @@ async def found_records(request: web.Request) -> RecordPage:
         seconds=PAGE_SECONDS_MAX,
         bytes_max=PAGE_BYTES_MAX,
     )
-    found: list[RecordView] = []
+    records: list[RecordView] = []
     done: Done | None = None
     with searching(request, "page"):
         async with answering(), aclosing(search_process(request, question)) as answers:
             async for each in answers:
                 match each:
                     case Found(record=record):
-                        found.append(record)
+                        records.append(record)
                     case Done():
                         done = each
     assert done is not None, "a scan ends with Done"
-    return {"found": found, "done": done, "cursor": done.cursor}
+    return {"found": records, "done": done, "cursor": done.cursor}
 
 
 async def find(request: web.Request) -> web.StreamResponse:

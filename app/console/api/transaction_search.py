@@ -87,47 +87,47 @@ async def search(request: web.Request) -> SearchPage:
     if text:
         if len(text) > QUERY_CHARS_MAX or not is_name(text):
             raise Problem(400, "Bad Request", "this is not an id", field="q")
-        ids, said = await ids_holding(request, text)
-        return {"ids": ids, "orders": [], "said": said, "next": None}
+        ids, sources_text = await ids_holding(request, text)
+        return {"ids": ids, "orders": [], "said": sources_text, "next": None}
     if status:
-        orders, said, following = await with_status(request, status)
-        return {"ids": None, "orders": orders, "said": said, "next": following}
+        orders, sources_text, following = await with_status(request, status)
+        return {"ids": None, "orders": orders, "said": sources_text, "next": following}
     older = whole_number(text_of(request, "older", "0"), 0, OLDER_MAX)
     if older is None:
         raise BadParameter(f"older is a whole number up to {OLDER_MAX}", "older")
-    orders, said, more = await recent(request, older)
+    orders, sources_text, more = await recent(request, older)
     following = str(older + 1) if more and older < OLDER_MAX else None
-    return {"ids": None, "orders": orders, "said": said, "next": following}
+    return {"ids": None, "orders": orders, "said": sources_text, "next": following}
 
 
 async def recent(request: web.Request, older: int) -> tuple[list[dict[str, object]], str, bool]:
     """Return a page of orders, the latest first, the sources read, and whether there are more."""
     context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
-    found: list[RecordView] = []
-    said: list[str] = []
+    records: list[RecordView] = []
+    source_texts: list[str] = []
     for workflow in load_workflows().values():
         topic = topic_of_type(workflow.started_by).name
-        asked = ScanRequest(
+        scan_request = ScanRequest(
             wanted=parse([f"type:{type_name(workflow.started_by)}"]),
             start=Start(back=back),
             limit=back * partitions_of(topic, context.config),
             seconds=SOUGHT_SECONDS,
             bodies=False,
         )
-        more, looked = await _gathered(_latest(context.config, topic, asked), topic)
-        found += more
-        said.append(looked)
-    ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
+        more, looked = await _gathered(_latest(context.config, topic, scan_request), topic)
+        records += more
+        source_texts.append(looked)
+    ids = list(dict.fromkeys(each.key for each in sorted(records, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older
-    shown = ids[begin : begin + SHOWN_MAX]
-    begun = await asyncio.gather(*(state_of(request, each) for each in shown))
+    page_ids = ids[begin : begin + SHOWN_MAX]
+    states = await asyncio.gather(*(state_of(request, each) for each in page_ids))
     orders = [
         _line(*each, transaction_id, context.now_ms())
-        for transaction_id, each in zip(shown, begun, strict=True)
+        for transaction_id, each in zip(page_ids, states, strict=True)
         if each is not None
     ]
-    return orders, "; ".join(said), len(ids) >= begin + SHOWN_MAX
+    return orders, "; ".join(source_texts), len(ids) >= begin + SHOWN_MAX
 
 
 async def with_status(
@@ -136,7 +136,7 @@ async def with_status(
     """Return orders of one status, the sources read, and a cursor to go on."""
     now_ms = request.app[CONTEXT].now_ms()
     begin, _, after = text_of(request, "after", "|").partition("|")
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     scanned: Counter[str] = Counter()
     partial = False
     following: str | None = None
@@ -150,16 +150,16 @@ async def with_status(
             state = msgspec.convert(row["state"], shape)
             line = _line(workflow, state, row["key"], now_ms)
             if preset(state) if preset else line["status"] == status:
-                found.append(line)
-            if len(found) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
+                lines.append(line)
+            if len(lines) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
                 following = f"{workflow.name}|{row['key']}"
                 break
         if following:
             break
         after = ""
-    found.sort(key=lambda each: -each["began_ms"])
-    said = ", ".join(f"{count} {name}s" for name, count in scanned.items()) + " were read"
-    return found, said + ("; some partitions do not answer" * partial), following
+    lines.sort(key=lambda each: -each["began_ms"])
+    sources_text = ", ".join(f"{count} {name}s" for name, count in scanned.items()) + " were read"
+    return lines, sources_text + ("; some partitions do not answer" * partial), following
 
 
 async def scan_rows(
@@ -204,14 +204,14 @@ def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -
 
 async def ids_holding(request: web.Request, text: str) -> tuple[list[str], str]:
     """Return the ids of the orders to which `text` may belong, and the sources read."""
-    if await _known(request, text):
+    if await _is_transaction(request, text):
         return [text], "it is the id of a transaction"
     # Workflows that share a participant name the same topics: each is read once.
     topics = dict.fromkeys(
         topic.name for each in load_workflows().values() for topic in each.view.id_topics
     )
     term, read_as = search_term(text)
-    found: list[RecordView] = []
+    records: list[RecordView] = []
     texts: list[str] = []
     with searching(request, "page"):
         for name in topics:
@@ -223,11 +223,11 @@ async def ids_holding(request: web.Request, text: str) -> tuple[list[str], str]:
                 seconds=SOUGHT_SECONDS / len(topics),
             )
             more, looked = await _gathered(search_process(request, question), name)
-            found += more
+            records += more
             texts.append(looked)
-    keys = dict.fromkeys(each.key for each in found)
-    said = "; ".join(texts)
-    return list(keys)[:SHOWN_MAX], f"{read_as}{said}"
+    keys = dict.fromkeys(each.key for each in records)
+    sources_text = "; ".join(texts)
+    return list(keys)[:SHOWN_MAX], f"{read_as}{sources_text}"
 
 
 def search_term(text: str) -> tuple[str, str]:
@@ -238,7 +238,7 @@ def search_term(text: str) -> tuple[str, str]:
         return f"text:{text}", f"read as text: {error}; " if is_number(text) else ""
 
 
-async def _known(request: web.Request, transaction_id: str) -> bool:
+async def _is_transaction(request: web.Request, transaction_id: str) -> bool:
     if request.app[REPEATS].get(transaction_id):
         return True
     if await state_of(request, transaction_id) is not None:
@@ -252,22 +252,24 @@ async def _gathered(
     answers: AsyncGenerator[Begun | Event], topic: str
 ) -> tuple[list[RecordView], str]:
     """Return the records that were found in `topic`, and the offsets read, in text."""
-    found: list[RecordView] = []
-    said = ""
+    records: list[RecordView] = []
+    source_text = ""
     async with answering(), aclosing(answers):
         async for each in answers:
             match each:
                 case Found(record=record):
-                    found.append(record)
+                    records.append(record)
                 case Done(scanned=scanned, why=why):
-                    said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
-    return found, said
+                    source_text = f"{scanned} records of {topic} were read, {STOPPED[why]}"
+    return records, source_text
 
 
-async def _latest(config: Config, topic: str, asked: ScanRequest) -> AsyncGenerator[Begun | Event]:
+async def _latest(
+    config: Config, topic: str, scan_request: ScanRequest
+) -> AsyncGenerator[Begun | Event]:
     """Yield the events of a scan in this process: of a few records, and of no body."""
     places = await places_of(config, topic)
-    async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
+    async with reader(config) as consumer, aclosing(scan(consumer, places, scan_request)) as events:
         async for event in events:
             yield event
             await asyncio.sleep(0)

@@ -86,7 +86,7 @@ class WholeTransaction(TypedDict):
 
 async def show(request: web.Request) -> JsonResponse[WholeTransaction]:
     """Return one transaction: its status, what is next, its events, every service's row."""
-    found = await transaction(request, path_name(request, "order_id"))
+    one_transaction = await transaction(request, path_name(request, "order_id"))
     events = [
         ShownEvent(
             **msgspec.structs.asdict(bar.entry),
@@ -99,12 +99,12 @@ async def show(request: web.Request) -> JsonResponse[WholeTransaction]:
             waited_ms=bar.waited_ms if bar.split else None,
             worked_ms=bar.worked_ms if bar.split else None,
         )
-        for number, bar in enumerate(found.bars, start=1)
+        for number, bar in enumerate(one_transaction.bars, start=1)
     ]
     names = ("retried_calls", "cases", "evidence", "partial", "rows", "at")
-    facts = {name: getattr(found, name) for name in names}
-    ids = {found.workflow.key: found.id, "correlation_id": found.id}
-    about = {found.workflow.name: found.facts}
+    facts = {name: getattr(one_transaction, name) for name in names}
+    ids = {one_transaction.workflow.key: one_transaction.id, "correlation_id": one_transaction.id}
+    about = {one_transaction.workflow.name: one_transaction.facts}
     whole_transaction = {**ids, **about, **facts, "events": events}
     return json_response(cast("WholeTransaction", whole_transaction))
 
@@ -114,10 +114,10 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
 
     `?at=`: the rows as they were when the event of that number was emitted.
     """
-    begun, (bars, partial) = await asyncio.gather(
+    workflow_and_state, (bars, partial) = await asyncio.gather(
         state_of(request, transaction_id), bars_of(request, transaction_id)
     )
-    workflow, state = begun or (_workflow_of(request, transaction_id, bars), None)
+    workflow, state = workflow_and_state or (_workflow_of(request, transaction_id, bars), None)
     if state is None and not bars and not request.app[REPEATS].get(transaction_id):
         names = " or ".join(load_workflows())
         detail = f"nobody knows a transaction ({names}) {transaction_id!r}"
@@ -175,9 +175,9 @@ def _workflow_of(request: web.Request, transaction_id: str, bars: Sequence[Bar])
     It is that of its request or of its starting event, otherwise any.
     """
     workflows = load_workflows()
-    asked = request.app[REPEATS].workflow(transaction_id)
-    if asked:
-        return workflows[asked]
+    name = request.app[REPEATS].workflow(transaction_id)
+    if name:
+        return workflows[name]
     types = {bar.entry.type for bar in bars}
     started = (each for each in workflows.values() if type_name(each.started_by) in types)
     return next(started, next(iter(workflows.values())))
@@ -204,15 +204,15 @@ async def rows_of(request: web.Request, transaction_id: str) -> dict[str, object
     rows = await asyncio.gather(
         *(request.app[CONTEXT].row(name, transaction_id) for name in names), return_exceptions=True
     )
-    found: dict[str, object] = {}
+    row_by_table: dict[str, object] = {}
     for name, row in zip(names, rows, strict=True):
         if isinstance(row, Problem):
-            found[name] = str(row)
+            row_by_table[name] = str(row)
         elif isinstance(row, BaseException):
             raise row
         elif row is not None:
-            found[name] = row["state"]
-    return found
+            row_by_table[name] = row["state"]
+    return row_by_table
 
 
 async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict[str, object]:
@@ -225,16 +225,16 @@ async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict
         pasts = await asyncio.gather(
             *(history(config, changelog_topic(declared[name]), partition, key) for name in names)
         )
-    found: dict[str, object] = {}
+    row_by_table: dict[str, object] = {}
     for name, past in zip(names, pasts, strict=True):
         before = [each for each in past.versions if each.at_ms <= at_ms]
         if before:
-            found[name] = _remembered(declared[name], before[-1].body)
+            row_by_table[name] = _remembered(declared[name], before[-1].body)
         elif past.why != "end":
-            found[name] = "not known: its changelog is too long to be read now"
+            row_by_table[name] = "not known: its changelog is too long to be read now"
         elif past.versions:
-            found[name] = "not there yet, or what it was then has been compacted away since"
-    return found
+            row_by_table[name] = "not there yet, or what it was then has been compacted away since"
+    return row_by_table
 
 
 def _remembered(table: Table, body: bytes | None) -> object:

@@ -63,25 +63,25 @@ class WorkflowRequests:
         context, start = request.app[CONTEXT], self._entrypoint.start
         caller = caller_of(request)
         transaction_id = caller.transaction_id(self._workflow.name, idempotency_key(request))
-        asked = await read_body(request, start.body)
-        for scope, field in start.takes(asked).items():
+        body = await read_body(request, start.body)
+        for scope, field in start.takes(body).items():
             caller.check(scope, field)
-        said = msgspec.json.encode(asked)
-        fingerprint = _fingerprint(said, caller.id_secret)
-        known = request.app[REPEATS].get(transaction_id)
-        known = known or await self._known(context, transaction_id)
-        if known and known not in (fingerprint, _fingerprint_before(said)):
+        content = msgspec.json.encode(body)
+        fingerprint = _fingerprint(content, caller.id_secret)
+        used_fingerprint = request.app[REPEATS].get(transaction_id)
+        used_fingerprint = used_fingerprint or await self._row_fingerprint(context, transaction_id)
+        if used_fingerprint and used_fingerprint not in (fingerprint, _fingerprint_before(content)):
             name = self._workflow.name
             detail = f"this Idempotency-Key was used for another {name}; choose a new key"
             raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
-        if not known:
+        if not used_fingerprint:
             at_ms = context.now_ms()
             # The signature marks the times of the API, and without one nobody is believed.
             backdates = (
                 self._entrypoint.backdate_scope in caller.scopes and context.config.signing_key
             )
-            said_ms = start.said_ms(asked, at_ms) if backdates else None
-            message = start.message(transaction_id, asked, at_ms if said_ms is None else said_ms)
+            said_ms = start.said_ms(body, at_ms) if backdates else None
+            message = start.message(transaction_id, body, at_ms if said_ms is None else said_ms)
             baggage = {
                 WORKFLOW: self._workflow.name,
                 "client": caller.name,
@@ -90,12 +90,14 @@ class WorkflowRequests:
                 "fingerprint": fingerprint,
             }
             event_id = derive_id(transaction_id, start.event)
-            with request.app[HOLDINGS].held(caller.name, transaction_id, start.holding(asked)):
+            with request.app[HOLDINGS].held(caller.name, transaction_id, start.holding(body)):
                 await context.publish(request, message, event_id, transaction_id, baggage)
         request.app[REPEATS].put(transaction_id, fingerprint, self._workflow.name)
-        return self._accepted(transaction_id, {"Idempotent-Replayed": "true"} if known else {})
+        return self._accepted(
+            transaction_id, {"Idempotent-Replayed": "true"} if used_fingerprint else {}
+        )
 
-    async def _known(self, context: ApiContext, transaction_id: str) -> str:
+    async def _row_fingerprint(self, context: ApiContext, transaction_id: str) -> str:
         try:
             row = await context.row(self._workflow.table, transaction_id)
         except Problem:
@@ -109,15 +111,15 @@ class WorkflowRequests:
         """Produce the message of a following request."""
         transaction_id = self._owned(request)
         if following.optional and not request.can_read_body:
-            asked = following.body()
+            body = following.body()
         else:
-            asked = await read_body(request, following.body)
-        message = following.message(transaction_id, asked)
+            body = await read_body(request, following.body)
+        message = following.message(transaction_id, body)
         row = await self._existing(request, transaction_id)
-        reason = following.objection(self._state(row), asked)
+        reason = following.objection(self._state(row), body)
         if reason:
             raise Problem(409, "Conflict", reason)
-        event_id = following.event_id(transaction_id, asked)
+        event_id = following.event_id(transaction_id, body)
         await request.app[CONTEXT].publish(request, message, event_id, transaction_id)
         return self._accepted(transaction_id, {})
 
@@ -141,11 +143,11 @@ class WorkflowRequests:
         rows, partial = await request.app[CONTEXT].rows(
             self._workflow.table, prefix=owner.tag if owner else "", limit=limit, after=after
         )
-        shown = [self._facts(row) for row in rows]
+        transactions = [self._facts(row) for row in rows]
         following = rows[-1]["key"] if len(rows) == limit else None
-        found = [facts for facts in shown if not state or facts["state"] == state]
+        matches = [facts for facts in transactions if not state or facts["state"] == state]
         name = self._entrypoint.listed_as
-        return json_response({name: found, "next": following, "partial": partial})
+        return json_response({name: matches, "next": following, "partial": partial})
 
     async def events(self, request: web.Request) -> JsonResponse[object]:
         """Return every event of it, causes before effects, personal fields masked."""
@@ -153,9 +155,9 @@ class WorkflowRequests:
         entries, partial = await request.app[CONTEXT].journal(transaction_id)
         if not entries:
             await self._existing(request, transaction_id)
-        shown = [msgspec.to_builtins(masked_entry(each)) for each in causal_order(entries)]
+        masked_events = [msgspec.to_builtins(masked_entry(each)) for each in causal_order(entries)]
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
-        return json_response({**ids, "events": shown, "partial": partial})
+        return json_response({**ids, "events": masked_events, "partial": partial})
 
     def _owned(self, request: web.Request) -> str:
         """Return the id in the path; raises Problem 404 for that of another client."""

@@ -26,21 +26,21 @@ def accepted_shape(workflow: Workflow) -> type[msgspec.Struct]:
 def status_shape(workflow: Workflow) -> type[msgspec.Struct]:
     """Return the shape of a transaction; one that was just accepted has no facts yet."""
     facts = get_type_hints(workflow.view.shape) if workflow.view.shape else {}
-    known = {workflow.key: str, "state": str, "links": Links}
+    required_fields = {workflow.key: str, "state": str, "links": Links}
     more = {"correlation_id": str, **facts}
     optional: list[Field] = [
         (name, kind | msgspec.UnsetType, msgspec.UNSET)
         for name, kind in more.items()
-        if name not in known
+        if name not in required_fields
     ]
-    return _shape(workflow, "Status", [*known.items(), *optional])
+    return _shape(workflow, "Status", [*required_fields.items(), *optional])
 
 
 def page_shape(workflow: Workflow, listed_as: str) -> type[msgspec.Struct]:
     """Return the shape of a page of transactions."""
-    shown = workflow.view.shape or dict[str, object]
+    row_shape = workflow.view.shape or dict[str, object]
     following = [("next", str | None), ("partial", bool)]
-    return _shape(workflow, "Page", [(listed_as, list[shown]), *following])
+    return _shape(workflow, "Page", [(listed_as, list[row_shape]), *following])
 
 
 def events_shape(workflow: Workflow) -> type[msgspec.Struct]:
