@@ -8,7 +8,7 @@ from app.console.pages.render import page
 
 async def show(request: web.Request) -> web.Response:
     """Return the open cases, the most urgent one first."""
-    found = every_case(request.app)
+    cases = every_case(request.app)
     return await page(
-        request, "cases.html", title="Cases", cases=found[:SHOWN_MAX], count=len(found)
+        request, "cases.html", title="Cases", cases=cases[:SHOWN_MAX], count=len(cases)
     )

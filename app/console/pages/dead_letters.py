@@ -23,13 +23,13 @@ async def every(request: web.Request) -> web.Response:
     """Return the dead letters selected by the query, in groups and singly."""
     state = one_of(request, "state", STATES)
     groups = await dead_letters.all_groups(request)
-    found, total = await dead_letters.some(request)
+    lines, total = await dead_letters.some(request)
     return await page(
         request,
         "dead_letters.html",
         title="Dead letters",
         groups=groups,
-        dead_letters=found,
+        dead_letters=lines,
         total=total,
         filters=_filters(request),
         names=dead_letters.FILTERS,
@@ -42,12 +42,12 @@ async def every(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Return one dead letter."""
-    found = await dead_letters.one(request, dead_letters.place_of(request))
+    dead_letter = await dead_letters.one(request, dead_letters.place_of(request))
     return await page(
         request,
         "dead_letter.html",
-        title=f"Dead letter {found['place']}",
-        dead_letter=found,
+        title=f"Dead letter {dead_letter['place']}",
+        dead_letter=dead_letter,
         meanings=MEANINGS,
     )
 
@@ -67,7 +67,7 @@ async def redrive(request: web.Request) -> web.Response:
 
 
 def _filters(request: web.Request) -> dict[str, str]:
-    return {name: said for name in dead_letters.FILTERS if (said := text_of(request, name))}
+    return {name: text for name in dead_letters.FILTERS if (text := text_of(request, name))}
 
 
 def _query(request: web.Request) -> str:

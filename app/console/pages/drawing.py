@@ -94,18 +94,18 @@ class _Axis:
 
     def ticks(self) -> tuple[tuple[float, float], ...]:
         """Return the moments to label: the beginnings, the end, and some between."""
-        found: list[tuple[float, float]] = []
+        candidates: list[tuple[float, float]] = []
         for begin, end in self.busy:
             parts = max(int((end - begin) * self.width_of_ms // TICK_WIDTH), 1)
             moments = [begin + (end - begin) * at / parts for at in range(parts)]
-            found += [(self.x(at_ms), at_ms - self.first) for at_ms in moments]
+            candidates += [(self.x(at_ms), at_ms - self.first) for at_ms in moments]
         last_ms = self.busy[-1][1]
-        found.append((self.x(last_ms), last_ms - self.first))
-        kept = [found[0]]
-        for tick in found[1:-1]:
-            if min(tick[0] - kept[-1][0], found[-1][0] - tick[0]) >= TICK_WIDTH_MIN:
-                kept.append(tick)
-        return (*kept, found[-1])
+        candidates.append((self.x(last_ms), last_ms - self.first))
+        ticks = [candidates[0]]
+        for tick in candidates[1:-1]:
+            if min(tick[0] - ticks[-1][0], candidates[-1][0] - tick[0]) >= TICK_WIDTH_MIN:
+                ticks.append(tick)
+        return (*ticks, candidates[-1])
 
     def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses that were cut out."""

@@ -38,13 +38,13 @@ class Drawing(TypedDict):
 
 async def show(request: web.Request) -> web.Response:
     """Return the map and, beside it, its numbers."""
-    found = await request.app[FLOW_METRICS].query()
-    return await page(request, "flow.html", title="Flow", found=found, **drawing_of(found))
+    flow = await request.app[FLOW_METRICS].query()
+    return await page(request, "flow.html", title="Flow", found=flow, **drawing_of(flow))
 
 
-def drawing_of(found: Flow) -> Drawing:
+def drawing_of(flow: Flow) -> Drawing:
     """Return where producers, topics and agents lie, and the curves between them."""
-    emitted, received = found["produced"], found["consumed"]
+    emitted, received = flow["produced"], flow["consumed"]
     producers = _spread(edge.who for edge in emitted)
     topics = _spread(edge.topic for edge in (*emitted, *received))
     agents = _spread(edge.who for edge in received)
@@ -58,11 +58,11 @@ def drawing_of(found: Flow) -> Drawing:
             for edge in received
         ),
     ]
-    alive = {each.name for each in found["services"] if each.workers}
+    alive = {each.name for each in flow["services"] if each.workers}
     return {
         "curves": curves,
         "producers": [
-            (name, y, name in alive or name not in _names(found)) for name, y in producers.items()
+            (name, y, name in alive or name not in _names(flow)) for name, y in producers.items()
         ],
         "topics": list(topics.items()),
         "agents": list(agents.items()),
@@ -72,8 +72,8 @@ def drawing_of(found: Flow) -> Drawing:
     }
 
 
-def _names(found: Flow) -> set[str]:
-    return {each.name for each in found["services"]}
+def _names(flow: Flow) -> set[str]:
+    return {each.name for each in flow["services"]}
 
 
 def _spread(names: Iterable[str]) -> dict[str, int]:

@@ -29,8 +29,8 @@ RULE_CHARS_MAX = 3_000
 
 async def cases(request: web.Request) -> web.Response:
     """Return the queue of cases."""
-    found = await found_cases(request)
-    return await page(request, "fraud.html", title="Fraud cases", found=found)
+    case_page = await found_cases(request)
+    return await page(request, "fraud.html", title="Fraud cases", found=case_page)
 
 
 async def one_case(request: web.Request) -> web.Response:
@@ -42,20 +42,20 @@ async def one_case(request: web.Request) -> web.Response:
 
 async def rules(request: web.Request) -> web.Response:
     """Return the rules."""
-    found = await found_rules(request)
-    return await page(request, "fraud_rules.html", title="Fraud rules", found=found)
+    facts = await found_rules(request)
+    return await page(request, "fraud_rules.html", title="Fraud rules", found=facts)
 
 
 async def lists(request: web.Request) -> web.Response:
     """Return the lists that rules read, and the snoozes."""
-    found = await found_rules(request)
-    return await page(request, "fraud_lists.html", title="Fraud lists and snoozes", found=found)
+    facts = await found_rules(request)
+    return await page(request, "fraud_lists.html", title="Fraud lists and snoozes", found=facts)
 
 
 async def one_rule(request: web.Request) -> web.Response:
     """Return one rule: its state, its history, and on request its back-test."""
     rule_id = path_name(request, "rule_id")
-    found = await found_rule(request, rule_id)
+    facts = await found_rule(request, rule_id)
     tried, trouble = None, ""
     if "from" in query_of(request):
         # Not the rule shown, which is masked.
@@ -66,7 +66,7 @@ async def one_rule(request: web.Request) -> web.Response:
         "fraud_rule.html",
         title=f"Rule {rule_id}",
         rule_id=rule_id,
-        found=found,
+        found=facts,
         tried=tried,
         trouble=trouble,
         since=text_of(request, "from"),
@@ -92,10 +92,11 @@ async def propose(request: web.Request) -> web.Response:
         except Problem as problem:
             facts["refused"] = problem
         else:
-            known = book.rules.get(proposed.rule_id)
-            facts["proposed"], facts["known"] = proposed, known.rule if known else None
+            current_rule = book.rules.get(proposed.rule_id)
+            facts["proposed"] = proposed
+            facts["known"] = current_rule.rule if current_rule else None
             facts["body"] = as_people_write(msgspec.to_builtins(proposed))
-            before = as_people_write(_like(request, known.rule)) if known else ""
+            before = as_people_write(_like(request, current_rule.rule)) if current_rule else ""
             facts["changes"] = changes(before, facts["body"])
             facts["tried"], facts["trouble"] = await _tried(request, proposed)
     return await page(request, "fraud_propose.html", title="Propose a rule", **facts)
@@ -103,16 +104,16 @@ async def propose(request: web.Request) -> web.Response:
 
 async def trial(request: web.Request) -> web.Response:
     """Return the models and rules on trial beside those in force, and the drift."""
-    found, trouble = None, ""
+    facts, trouble = None, ""
     try:
-        found = await found_trial(request)
+        facts = await found_trial(request)
     except Problem as problem:
         trouble = _passing(problem)
     return await page(
         request,
         "fraud_trial.html",
         title="Fraud trial",
-        found=found,
+        found=facts,
         trouble=trouble,
         since=text_of(request, "from"),
     )

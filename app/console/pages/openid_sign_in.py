@@ -48,27 +48,27 @@ async def done(request: web.Request) -> web.Response:
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
-    said = {
+    parameters = {
         name: text_of(request, name)[: STATE_CHARS_MAX + 1]
         for name in ("state", "code", "error", "iss")
     }
-    if said["error"]:
-        raise Problem(403, "Forbidden", f"the provider says {said['error'][:100]!r}")
+    if parameters["error"]:
+        raise Problem(403, "Forbidden", f"the provider says {parameters['error'][:100]!r}")
     returned = Returned(
         browser=cookie(request, BROWSER),
-        state=said["state"],
-        code=said["code"],
-        issuer=said["iss"],
+        state=parameters["state"],
+        code=parameters["code"],
+        issuer=parameters["iss"],
     )
     try:
-        session_id, session, wanted = await auth.sign_in_with(request, returned)
+        session_id, session, next_page = await auth.sign_in_with(request, returned)
     except OidcError as error:
         raise Problem(403, "Forbidden", str(error)) from error
     except PeopleError as error:
         raise broken(error) from error
     name = session.person.name
     # A page of the console goes on from here: a redirect from another site sends no strict cookie.
-    answer = await page(request, "signed_in.html", title="Signed in", name=name, next=wanted)
+    answer = await page(request, "signed_in.html", title="Signed in", name=name, next=next_page)
     signed_in(answer, session_id, secure=auth.secure)
     answer.del_cookie(BROWSER, path=PATH, secure=auth.secure, httponly=True, samesite="Lax")
     return answer

@@ -26,7 +26,7 @@ async def page(
     request: web.Request, template: str, *, title: str, status: int = 200, **facts: object
 ) -> web.Response:
     """Return the page of `template` with `facts`, and with the operator who is signed in."""
-    shown = {
+    variables = {
         "title": title,
         "path": request.path,
         "nav": request.app[NAV],
@@ -34,7 +34,7 @@ async def page(
         "now_ms": request.app[CONTEXT].now_ms(),
         **facts,
     }
-    text = await _environment.get_template(template).render_async(shown)
+    text = await _environment.get_template(template).render_async(variables)
     return web.Response(text=text, content_type="text/html", status=status)
 
 

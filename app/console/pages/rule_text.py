@@ -40,8 +40,8 @@ def to_text(value: object, margin: str = "") -> str:
     else:
         parts = [to_text(each, inner) for each in value]
         begin, end = "[", "]"
-    said = f",\n{inner}".join(parts)
-    return f"{begin}\n{inner}{said}\n{margin}{end}"
+    content = f",\n{inner}".join(parts)
+    return f"{begin}\n{inner}{content}\n{margin}{end}"
 
 
 def changes(before: str, body: str) -> list[str]:

@@ -25,7 +25,7 @@ async def show(request: web.Request) -> web.Response:
 
 def wanted_page(request: web.Request) -> str:
     """Return the page of the console that `?next=` names, else the first one."""
-    wanted = text_of(request, "next", "/")
+    path = text_of(request, "next", "/")
     # To a browser `//elsewhere` and `/\\elsewhere` are other hosts (open redirect).
-    ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
-    return wanted if ours else "/"
+    ours = path.startswith("/") and path[1:2] not in {"/", "\\"} and path.isprintable()
+    return path if ours else "/"

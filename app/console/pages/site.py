@@ -87,12 +87,12 @@ def page_routes() -> tuple[Route, ...]:
 
     A page shows what the API returns to readers, with personal data masked.
     """
-    shown: tuple[tuple[str, Handler, Audience], ...] = (
+    pages: tuple[tuple[str, Handler, Audience], ...] = (
         *((path, handler, "reader") for path, _, handler in PAGES),
         *((path, handler, "public") for path, handler in PUBLIC_PAGES),
     )
     return tuple(
         Route(method=method, path=path, handler=handler, audience=audience, role=None)
-        for path, handler, audience in shown
+        for path, handler, audience in pages
         for method in ("GET", "HEAD")
     )

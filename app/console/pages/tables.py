@@ -28,14 +28,14 @@ async def every(request: web.Request) -> web.Response:
 async def rows(request: web.Request) -> web.Response:
     """Return rows of one table."""
     name = path_name(request, "name")
-    found = await found_rows(request, name)
+    row_page = await found_rows(request, name)
     return await page(
         request,
         "table.html",
         title=f"Table {name}",
         name=name,
         about=declared[name],
-        found=found,
+        found=row_page,
         prefix=text_of(request, "prefix"),
         limit=text_of(request, "limit", "100"),
         line=in_line,
@@ -47,8 +47,8 @@ async def row(request: web.Request) -> web.Response:
     name, key = path_name(request, "name"), text_of(request, "key")
     if not key:
         raise Problem(400, "Bad Request", "say which row: ?key=", field="key")
-    found, missing = await _if_any(found_row(request, name, key), GONE, UNAVAILABLE)
-    lies_in = found["partition"] if found else None
+    table_row, missing = await _if_any(found_row(request, name, key), GONE, UNAVAILABLE)
+    lies_in = table_row["partition"] if table_row else None
     past, unread = await _if_any(found_history(request, name, key, lies_in), UNAVAILABLE)
     if missing is not None and not (past and past["versions"]):
         raise missing
@@ -60,7 +60,7 @@ async def row(request: web.Request) -> web.Response:
         title=f"Row {key}",
         name=name,
         key=key,
-        found=found,
+        found=table_row,
         missing=missing,
         past=past,
         unread=unread,
@@ -68,10 +68,10 @@ async def row(request: web.Request) -> web.Response:
     )
 
 
-async def _if_any(asked: Awaitable[Facts], *passing: int) -> tuple[Facts | None, Problem | None]:
+async def _if_any(answer: Awaitable[Facts], *passing: int) -> tuple[Facts | None, Problem | None]:
     """Return the answer, or the text of a problem with this status. Raises any other Problem."""
     try:
-        return await asked, None
+        return await answer, None
     except Problem as problem:
         if problem.status not in passing:
             raise

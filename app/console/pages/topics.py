@@ -34,16 +34,16 @@ async def every(request: web.Request) -> web.Response:
     """Return all topics."""
     internal = whole(request, "internal", 0, 0, 1) == 1
     async with answering():
-        found = await topic_facts.topics(request.app[CONTEXT].config, internal=internal)
+        topics = await topic_facts.topics(request.app[CONTEXT].config, internal=internal)
     return await page(
-        request, "topics.html", title="Topics", parts=_parts(found), internal=internal
+        request, "topics.html", title="Topics", parts=_parts(topics), internal=internal
     )
 
 
-def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_facts.TopicFacts]]:
+def _parts(topics: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_facts.TopicFacts]]:
     """Return the topics by their role."""
     parts: dict[str, list[topic_facts.TopicFacts]] = {name: [] for name in PARTS}
-    for topic in found:
+    for topic in topics:
         own = topic_name(topic.name).kind in ("internal", "changelog")
         waits = topic_name(topic.name).kind in ("dead", "redrive", "retry", "timer")
         parts[KEPT if own else WAITING if waits else EMITTED].append(topic)
@@ -53,16 +53,16 @@ def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_fact
 async def all_groups(request: web.Request) -> web.Response:
     """Return the consumer groups and their lag."""
     async with answering():
-        found = await groups(request.app[CONTEXT].config)
-    return await page(request, "groups.html", title="Consumer groups", groups=found)
+        consumer_groups = await groups(request.app[CONTEXT].config)
+    return await page(request, "groups.html", title="Consumer groups", groups=consumer_groups)
 
 
 async def one_group(request: web.Request) -> web.Response:
     """Return one group: its offset in each partition, and its members."""
     name = path_name(request, "name")
     async with answering():
-        found = await group_by_name(request.app[CONTEXT].config, name)
-    return await page(request, "group.html", title=f"Group {name}", group=found)
+        group = await group_by_name(request.app[CONTEXT].config, name)
+    return await page(request, "group.html", title=f"Group {name}", group=group)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -70,12 +70,12 @@ async def show(request: web.Request) -> web.Response:
     name = path_name(request, "name")
     async with answering():
         about = await topic_facts.topic_facts(request.app[CONTEXT].config, name)
-    asked = _asked(request)
-    found: RecordPage | None = None
+    form = _form(request)
+    record_page: RecordPage | None = None
     trouble: Problem | None = None
     if query_of(request):
         try:
-            found = await found_records(request)
+            record_page = await found_records(request)
         except PayflowError as error:
             trouble = problem_of(error)
             if trouble.status not in (BAD, TOO_MANY, UNAVAILABLE):
@@ -86,11 +86,11 @@ async def show(request: web.Request) -> web.Response:
         status=trouble.status if trouble else 200,
         title=f"Topic {name}",
         about=about,
-        asked=asked,
-        found=found,
+        asked=form,
+        found=record_page,
         trouble=trouble,
-        query=_query(asked, "limit"),
-        whole_query=_query(asked),
+        query=_query(form, "limit"),
+        whole_query=_query(form),
         starts=STARTS,
         types=_types(name),
         most=FOUND_MAX,
@@ -100,11 +100,11 @@ async def show(request: web.Request) -> web.Response:
 
 def _types(topic: str) -> list[str]:
     """Return the types of the messages on `topic`; none where it is not declared."""
-    known = declared.get(topic)
-    return [type_name(message) for message in known.messages] if known else []
+    declaration = declared.get(topic)
+    return [type_name(message) for message in declaration.messages] if declaration else []
 
 
-def _asked(request: web.Request) -> dict[str, str | list[str]]:
+def _form(request: web.Request) -> dict[str, str | list[str]]:
     """Return the form as it was filled in: a link to it is a saved search."""
     return {
         "q": list(texts(request, "q")),
@@ -114,7 +114,7 @@ def _asked(request: web.Request) -> dict[str, str | list[str]]:
     }
 
 
-def _query(asked: dict[str, str | list[str]], *more: str) -> str:
+def _query(form: dict[str, str | list[str]], *more: str) -> str:
     """Return the parameters of the search as a query, without the cursor, with `more`."""
-    parameters = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
-    return urlencode([*(("q", term) for term in asked["q"]), *parameters.items()])
+    parameters = {name: form[name] for name in ("cel", "from", "partition", *more) if form[name]}
+    return urlencode([*(("q", term) for term in form["q"]), *parameters.items()])

@@ -56,7 +56,7 @@ async def every(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Return one transaction. `at`: the rows as they were when event number `at` was emitted."""
     about = await transactions.transaction(request, path_name(request, "order_id"))
-    drawn = about.bars[:DRAWN_MAX]
+    drawn_bars = about.bars[:DRAWN_MAX]
     return await page(
         request,
         "transaction.html",
@@ -66,9 +66,9 @@ async def show(request: web.Request) -> web.Response:
         order=about.facts,
         bars=about.bars,
         moves=_moves(about, request.app[CONTEXT].now_ms()),
-        drawn=drawn,
-        waterfall=waterfall(drawn),
-        graph=graph(drawn),
+        drawn=drawn_bars,
+        waterfall=waterfall(drawn_bars),
+        graph=graph(drawn_bars),
         spans=[span_of(bar.entry.traceparent) for bar in about.bars],
         topics=[_topic_link(bar) for bar in about.bars],
         refund_id=secrets.token_hex(4),
