@@ -130,23 +130,23 @@ async def _listen(app: web.Application) -> None:
     if context.config.broker_url:
         app[LISTENING] = [
             *(
-                asyncio.create_task(_kept(partial(app[FIGURES].run, topic), context.config))
+                asyncio.create_task(_follow(partial(app[FIGURES].run, topic), context.config))
                 for topic in app[FIGURES].topics
             ),
-            *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_ORDERS]),
-            *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_CASES]),
+            *(asyncio.create_task(_follow(each.run, context.config)) for each in app[OPEN_ORDERS]),
+            *(asyncio.create_task(_follow(each.run, context.config)) for each in app[OPEN_CASES]),
             *(
-                asyncio.create_task(_kept(each.run, context.config))
+                asyncio.create_task(_follow(each.run, context.config))
                 for each in app[MISSED_WEBHOOKS].values()
             ),
-            asyncio.create_task(_kept(app[SETTLEMENT].run, context.config)),
+            asyncio.create_task(_follow(app[SETTLEMENT].run, context.config)),
             asyncio.create_task(Checkpointer(context.config, context.producer.publish).run()),
         ]
         for task in app[LISTENING]:
             task.add_done_callback(_say_why)
 
 
-async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> None:
+async def _follow(listen: Callable[[Config], Awaitable[None]], config: Config) -> None:
     while True:
         try:
             await listen(config)
