@@ -50,8 +50,8 @@ class Broker:
 
     def reason(self) -> str:
         """Return why it ended: that its folder is full, or the last error of its log."""
-        said = broker_files.said_since_start(self.log_path)
-        return full_folder(self.log_path.parent) or broker_files.last_error(said)
+        log_text = broker_files.said_since_start(self.log_path)
+        return full_folder(self.log_path.parent) or broker_files.last_error(log_text)
 
     def stop(self) -> None:
         """End the broker and wait for it; after 10 s kill it, which loses no data."""
@@ -145,9 +145,9 @@ def format_storage(folder: Path, command: list[str], environment: dict[str, str]
         return
     cluster_id = broker_files.cluster_id(folder)
     properties = str(folder / broker_files.PROPERTIES)
-    asked = [*command, FORMAT, "format", "--cluster-id", cluster_id, "--config", properties]
+    arguments = [*command, FORMAT, "format", "--cluster-id", cluster_id, "--config", properties]
     done = subprocess.run(  # noqa: S603  our own java
-        asked, capture_output=True, text=True, check=False, env=environment
+        arguments, capture_output=True, text=True, check=False, env=environment
     )
     if done.returncode:
         raise BrokerError(f"the storage in {folder} cannot be formatted: {done.stderr.strip()}")
@@ -204,11 +204,11 @@ def _answers(broker: Broker) -> bool:
     """
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline:
-        said = broker_files.said_since_start(broker.log_path)
-        if READY in said:
+        log_text = broker_files.said_since_start(broker.log_path)
+        if READY in log_text:
             return True
         if not broker.running:
-            if PORT_TAKEN in said:
+            if PORT_TAKEN in log_text:
                 return False
             text = f"the broker ended at once: {broker.reason()} (its log: {broker.log_path})"
             raise BrokerError(text)
@@ -221,10 +221,10 @@ def main() -> None:
     """Run the broker in the foreground until it is interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     running: list[Broker] = []
-    asked = threading.Event()
+    stop_event = threading.Event()
 
     def stop(_signal: int, _frame: object) -> None:
-        asked.set()
+        stop_event.set()
         for broker in running:
             broker.stop()
 
@@ -234,7 +234,7 @@ def main() -> None:
     except (BrokerError, jars.BadJar, ConfigError) as error:
         sys.exit(f"broker: {error}")
     running.append(broker)
-    if asked.is_set():
+    if stop_event.is_set():
         broker.stop()
     try:
         code = broker.wait()

@@ -40,17 +40,17 @@ def read_ports(folder: Path) -> Ports | None:
         return None
 
 
-def choose_ports(folder: Path, wanted: int) -> Ports:
+def choose_ports(folder: Path, config_port: int) -> Ports:
     """Return the ports of the last start if they are free, so that clients find it again.
 
-    Otherwise `wanted`, or any free port when it is taken or 0.
+    Otherwise `config_port`, or any free port when it is taken or 0.
     """
     last = read_ports(folder)
-    if last and last.wanted == wanted and _free(last.broker) and _free(last.controller):
+    if last and last.wanted == config_port and _free(last.broker) and _free(last.controller):
         return last
-    port = wanted if _free(wanted) else any_free_port()
+    port = config_port if _free(config_port) else any_free_port()
     controller = any_free_port()
-    return Ports(wanted=wanted, broker=port, controller=controller)
+    return Ports(wanted=config_port, broker=port, controller=controller)
 
 
 def _free(port: int) -> bool:
@@ -120,9 +120,9 @@ def said_since_start(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace").rpartition(STARTING)[2]
 
 
-def last_error(said: str) -> str:
+def last_error(log_text: str) -> str:
     """Return the last error of a log on one line; its last line where there is none."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in log_text.splitlines() if line.strip()]
     errors = [
         line for line in lines if re.search(r"\b(ERROR|FATAL)\b|(Exception|Error)\b.{0,300}:", line)
     ]

@@ -56,14 +56,14 @@ class BrokerKeeper:
         config = replace(self._config, broker_port=port)
         self._starting = asyncio.create_task(asyncio.to_thread(self._start, config, self._say))
         try:
-            found = await asyncio.shield(self._starting)
+            new_broker = await asyncio.shield(self._starting)
         except (PayflowError, OSError) as error:
             self._say(f"the broker did not start: {' '.join(str(error).split())}")
             return False
-        self._broker, self._starting = found, None
-        if found.url != url:
+        self._broker, self._starting = new_broker, None
+        if new_broker.url != url:
             self._say(f"the broker's port {port} is taken by another process; it waits for it")
-            await asyncio.to_thread(found.stop)
+            await asyncio.to_thread(new_broker.stop)
             return False
         return True
 

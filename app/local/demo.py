@@ -78,13 +78,13 @@ class Demo:
     def __init__(
         self,
         config: Config,
-        wanted: DemoOptions,
+        options: DemoOptions,
         say: Say,
         show: Show,
         open_settlement: OpenSettlement,
     ) -> None:
         self.config = config
-        self.wanted = wanted
+        self.wanted = options
         self._say = say
         self._show = show
         self._open_settlement = open_settlement

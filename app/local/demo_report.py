@@ -106,11 +106,11 @@ def _file(counted: LoadedFile) -> dict[str, object]:
         "lines_read": sum(counted.lines.values()),
         "lines": dict(counted.lines),
         "rows_refused": dict(counted.refused),
-        "refusals": [_shown(each) for each in counted.refusals],
+        "refusals": [_plain(each) for each in counted.refusals],
     }
 
 
-def _shown(refusal: Refuse) -> dict[str, object]:
+def _plain(refusal: Refuse) -> dict[str, object]:
     return {
         "lines": list(refusal.file_lines),
         "reason": refusal.reason,

@@ -32,9 +32,10 @@ async def settlement_of(
         await read()
         books = await read_books(config)
         at_ms = now_ms() + DAYS * 86_400_000
-        found = compare(books.settlement, books.posted, at_ms)
-        is_over = all(item.state == STAYS_OPEN for item in found.open_items)
+        settlement = compare(books.settlement, books.posted, at_ms)
+        is_over = all(item.state == STAYS_OPEN for item in settlement.open_items)
         if is_over or time.monotonic() > limit:
-            step(f"settled: {found.arrived} of {found.lines} balance transactions have arrived")
-            return found
+            arrived = f"{settlement.arrived} of {settlement.lines} balance transactions"
+            step(f"settled: {arrived} have arrived")
+            return settlement
         await asyncio.sleep(1.0)

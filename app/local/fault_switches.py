@@ -27,7 +27,7 @@ def parse(text: str) -> dict[str, dict[str, float]]:
 
     A name without a system belongs to the first that has it. Raises FaultError.
     """
-    found: dict[str, dict[str, float]] = {}
+    faults_by_system: dict[str, dict[str, float]] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, value = part.partition("=")
         system, _, fault = name.rpartition(".")
@@ -40,13 +40,15 @@ def parse(text: str) -> dict[str, dict[str, float]]:
             system not in EXTERNAL_SYSTEMS
             or fault not in EXTERNAL_SYSTEMS[system].__struct_fields__
         ):
-            known = {f for shape in EXTERNAL_SYSTEMS.values() for f in shape.__struct_fields__}
-            raise FaultError(f"{name!r} is not a fault; there are {', '.join(sorted(known))}")
+            fault_names = {
+                f for shape in EXTERNAL_SYSTEMS.values() for f in shape.__struct_fields__
+            }
+            raise FaultError(f"{name!r} is not a fault; there are {', '.join(sorted(fault_names))}")
         try:
-            found.setdefault(system, {})[fault] = float(value)
+            faults_by_system.setdefault(system, {})[fault] = float(value)
         except ValueError as error:
             raise FaultError(f"{name} needs a number, not {value!r}") from error
-    return found
+    return faults_by_system
 
 
 async def put(config: Config, system: str, faults: dict[str, float]) -> dict[str, object]:

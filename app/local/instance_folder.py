@@ -68,12 +68,12 @@ def running(config: Config) -> Running:
     """Return Payflow that runs on `config.data_dir`; raises SupervisorError when none does."""
     path = config.data_path / "up.json"
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Running)
-        os.kill(found.pids["up"], 0)
+        instance = msgspec.json.decode(path.read_bytes(), type=Running)
+        os.kill(instance.pids["up"], 0)
     except (OSError, msgspec.DecodeError, KeyError) as error:
         text = f"nothing runs on {config.data_path}; start it with: payflow up"
         raise SupervisorError(text) from error
-    return found
+    return instance
 
 
 def emptied(folder: Path, say: Callable[[str], None]) -> None:
@@ -91,9 +91,9 @@ def emptied(folder: Path, say: Callable[[str], None]) -> None:
         _empty(folder / broker_lock.FOLDER, {broker_lock.LOCK})
 
 
-def _empty(folder: Path, kept: set[str]) -> None:
+def _empty(folder: Path, names: set[str]) -> None:
     for path in folder.iterdir():
-        if path.name in kept:
+        if path.name in names:
             continue
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 

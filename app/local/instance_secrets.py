@@ -29,8 +29,8 @@ def with_secrets(config: Config, say: Callable[[str], None] | None = None) -> Co
     With `say` they are made where there are none. Only where the broker is of this machine: the
     processes of a cluster share what is chosen for it. Raises PrivateFileError.
     """
-    wanted = known_secrets(config)
-    if not wanted or not is_here(config.broker_url):
+    names = known_secrets(config)
+    if not names or not is_here(config.broker_url):
         return config
     path = config.data_path / FILE
     try:
@@ -41,7 +41,7 @@ def with_secrets(config: Config, say: Callable[[str], None] | None = None) -> Co
         own = _first(config, say)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_file.beside(path, own).replace(path)
-    return replace(config, **{name: getattr(own, name) for name in wanted})
+    return replace(config, **{name: getattr(own, name) for name in names})
 
 
 def _first(config: Config, say: Callable[[str], None]) -> Secrets:
@@ -54,8 +54,8 @@ def _first(config: Config, say: Callable[[str], None]) -> Secrets:
             "lies on the topics is handled, then unset it"
         )
         return Secrets(**{name: getattr(Config(), name) for name in Secrets.__struct_fields__})
-    drawn = (secrets.token_urlsafe(BYTES) for _ in Secrets.__struct_fields__)
-    signing, provider, provider_webhook, carrier_webhook = drawn
+    tokens = (secrets.token_urlsafe(BYTES) for _ in Secrets.__struct_fields__)
+    signing, provider, provider_webhook, carrier_webhook = tokens
     return Secrets(
         signing_key=signing,
         provider_key=f"sk_test_{provider}",

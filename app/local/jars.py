@@ -132,11 +132,11 @@ def _fetched(context: MavenContext, jar: Jar) -> Path:
             f"{jar.coordinate} cannot be fetched: {error}. Operator: is there a network? "
             "PAYFLOW_BROKER_URL names a cluster that runs already and needs no jars."
         ) from error
-    found = _sha256(path)
-    if found != jar.sha256:
+    digest = _sha256(path)
+    if digest != jar.sha256:
         path.unlink()
         raise BadJar(
-            f"{jar.coordinate} has sha256 {found}, the lock says {jar.sha256}. Operator: "
+            f"{jar.coordinate} has sha256 {digest}, the lock says {jar.sha256}. Operator: "
             "somebody changed the jar on its way; do not run it, fetch from another place."
         )
     return path

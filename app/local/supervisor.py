@@ -43,16 +43,16 @@ class Supervisor:
 
     def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
         registry.check_declarations()
-        known = registry.services()
-        unknown = set(services) - set(known)
+        names = registry.services()
+        unknown = set(services) - set(names)
         if unknown:
-            text = f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+            text = f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(names)}"
             raise SupervisorError(text)
         self.config = config
         self.children: dict[str, Child] = {}
         self.held: set[str] = set()
         """Processes that are not restarted for now, since a drill works on them."""
-        self._services = services or known
+        self._services = services or names
         self._say = say
         self._broker: BrokerKeeper | None = None
         self._began = time.monotonic()
@@ -92,17 +92,17 @@ class Supervisor:
             self._broker = BrokerKeeper(self.config, self._step)
             self.config = replace(self.config, broker_url=await self._broker.start())
         self.config = self._with_ports()
-        wanted = registry.wanted_topics(self.config)
-        made = await ensure_topics(self.config, wanted)
-        await check_durable(self.config, [spec.name for spec in wanted])
+        specs = registry.wanted_topics(self.config)
+        new_topics = await ensure_topics(self.config, specs)
+        await check_durable(self.config, [spec.name for spec in specs])
         # What was made just now keeps what is wanted.
-        earlier = [spec for spec in wanted if spec.name not in made]
+        earlier = [spec for spec in specs if spec.name not in new_topics]
         if forgetful := await forgetful_topics(self.config, earlier):
             self._step(
                 f"{len(forgetful)} topics, such as {forgetful[0]}, keep records for less than is "
                 "wanted (docs/operators.md, When a service was away)"
             )
-        self._step(f"{len(made)} topics made")
+        self._step(f"{len(new_topics)} topics made")
         forget_urls(self.config)
         for system in EXTERNAL_SYSTEMS:
             if is_local(getattr(self.config, f"{system}_url")):
@@ -161,7 +161,7 @@ class Supervisor:
         return False
 
     def _write_up(self) -> None:
-        found = Running(
+        instance = Running(
             broker_url=self.config.broker_url,
             console_url=self.config.console_url,
             provider_url=self.config.provider_url,
@@ -170,7 +170,7 @@ class Supervisor:
             ended=dict(self._ended),
         )
         path = self.config.data_path / "up.json"
-        path.with_suffix(".new").write_bytes(msgspec.json.encode(found))
+        path.with_suffix(".new").write_bytes(msgspec.json.encode(instance))
         path.with_suffix(".new").replace(path)
         self._written = (self._pids(), dict(self._ended))
 

@@ -21,9 +21,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     is_asked: bool = False
     """Whether somebody has said so; else the file has decided."""
 
-    def allows(self, said: Said) -> bool:
-        """Return whether a value that says `said` can be read in this file."""
-        return not said or (self.value in said and (self.decides or len(said) == 1))
+    def allows(self, readings: Said) -> bool:
+        """Return whether a value that has `readings` can be read in this file."""
+        return not readings or (self.value in readings and (self.decides or len(readings) == 1))
 
 
 class Evidence:
@@ -34,11 +34,11 @@ class Evidence:
         self.first: dict[Said, tuple[int, str]] = {}
         """Line and text of the first value by what it says."""
 
-    def add(self, said: Said, line: int, text: str) -> None:
+    def add(self, readings: Said, line: int, text: str) -> None:
         """Note the readings of one value."""
-        if said:
-            self.counts[said] += 1
-            self.first.setdefault(said, (line, text))
+        if readings:
+            self.counts[readings] += 1
+            self.first.setdefault(readings, (line, text))
 
     @property
     def undecided(self) -> Said:
@@ -47,22 +47,22 @@ class Evidence:
         Those of the most values, where several have the same number and one value has two of them.
         """
         best = self._best()
-        return next((said for said in self.first if len(said & best) > 1), frozenset()) & best
+        return next((each for each in self.first if len(each & best) > 1), frozenset()) & best
 
-    def choose(self, asked: str = "") -> Choice:
+    def choose(self, option: str = "") -> Choice:
         """Return the reading: as asked, or of most values; it decides if no value contradicts."""
-        if asked:
-            return Choice(value=asked, decides=True, is_asked=True)
+        if option:
+            return Choice(value=option, decides=True, is_asked=True)
         best = self._best()
         if len(best) != 1:
             return Choice()
         [value] = best
-        return Choice(value=value, decides=all(value in said for said in self.counts))
+        return Choice(value=value, decides=all(value in readings for readings in self.counts))
 
     def _best(self) -> Said:
         """Return the readings that the most values can have."""
         fitting: Counter[str] = Counter()
-        for said, count in self.counts.items():
-            fitting.update(dict.fromkeys(said, count))
+        for readings, count in self.counts.items():
+            fitting.update(dict.fromkeys(readings, count))
         most = max(fitting.values(), default=0)
         return frozenset(each for each, count in fitting.items() if count == most)

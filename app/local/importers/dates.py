@@ -58,10 +58,10 @@ def order_of(text: str) -> Said:
 
 def evidence_of(text: str) -> Said:
     """Return the orders that `text` speaks for: the year first only with hyphens, or alone."""
-    said, parts = order_of(text), _ORDERED.fullmatch(text)
-    if len(said) <= 1 or parts is None or parts["mark"] == "-":
-        return said
-    return _differing(text, said - {YEAR_FIRST})
+    orders, parts = order_of(text), _ORDERED.fullmatch(text)
+    if len(orders) <= 1 or parts is None or parts["mark"] == "-":
+        return orders
+    return _differing(text, orders - {YEAR_FIRST})
 
 
 def said_in(text: str, order: Choice) -> Said:
@@ -105,11 +105,11 @@ def moment_ms(text: str, order: Choice, epoch_days: int = EPOCH_1900) -> int | N
 
     `epoch_days` is 1970-01-01 in the serial days of the file.
     """
-    said = said_in(text, order)
-    if not order.allows(said):
+    orders = said_in(text, order)
+    if not order.allows(orders):
         return None
     # Of `05/05/10` in a file of `99-12-31`, no year is first: day and month are one.
-    return _read(text, order.value if said or order.is_asked else "", epoch_days)
+    return _read(text, order.value if orders or order.is_asked else "", epoch_days)
 
 
 @lru_cache(maxsize=8_192)

@@ -55,35 +55,35 @@ def draw(plan: Plan, seed: int) -> Iterator[DrawnOrder]:
         raise LoadError("the file has no order of items to draw further ones from")
     random = Random(f"orders without end {seed}")  # noqa: S311  a seed has to replay
     for number in count(1):
-        yield _drawn(random.choice(orders), number, seed, random)
+        yield _draw(random.choice(orders), number, seed, random)
 
 
-def _drawn(order: PlaceOrder, number: int, seed: int, random: Random) -> DrawnOrder:
+def _draw(order: PlaceOrder, number: int, seed: int, random: Random) -> DrawnOrder:
     ending = _ending(random.random())
     first, *rest = order.lines[:LINES_MAX]
     if ending == "out of stock":
         first = replace(first, sku=SOLD_OUT)
     elif ending == "fraud":
         first = replace(first, amount_minor=DEAR_MINOR)
-    drawn = replace(
+    new_order = replace(
         order,
         reference=f"{order.reference}-{seed}-{number}",
         customer_id=f"demo-{random.randrange(CUSTOMERS)}",
         lines=(first, *rest),
     )
-    lines = (line for line in drawn.lines if line.sku != SOLD_OUT)
+    lines = (line for line in new_order.lines if line.sku != SOLD_OUT)
     items = tuple(Item(sku=line.sku, quantity=line.quantity) for line in lines)
     return DrawnOrder(
-        order=drawn,
+        order=new_order,
         payment_method=DECLINED if ending == "declined" else CHARGED,
         receipt=Receipt(receipt_id=f"demo-{seed}-{number}", items=items),
         ending=ending,
     )
 
 
-def _ending(drawn: float) -> Ending:
+def _ending(fraction: float) -> Ending:
     for ending, share in SHARES.items():
-        if drawn < share:
+        if fraction < share:
             return ending
-        drawn -= share
+        fraction -= share
     return "completed"

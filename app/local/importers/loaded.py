@@ -87,11 +87,11 @@ def _counts(counts: Counter[str]) -> str:
 def _examples(loaded: LoadedFile, reason: str) -> str:
     """Return the first lines of the refusals for `reason`, with the value where one is wrong."""
     same = [each for each in loaded.refusals if each.reason == reason and each.file_lines]
-    shown = [
+    examples = [
         f"{each.file_lines[0]} ({each.column} {each.value!r})"
         if each.value
         else str(each.file_lines[0])
         for each in same[:LINES_SHOWN_MAX]
     ]
     more = ", ..." if len(same) > LINES_SHOWN_MAX else ""
-    return f"; line {', '.join(shown)}{more}" if shown else ""
+    return f"; line {', '.join(examples)}{more}" if examples else ""

@@ -83,7 +83,7 @@ def mark_of(text: str) -> Said:
 
 def number(text: str, marks: Choice) -> Decimal | None:
     """Return the number, or None: no number, or not read with the marks of its file."""
-    values, said = readings(text), mark_of(text)
-    if not values or not marks.allows(said):
+    values, text_marks = readings(text), mark_of(text)
+    if not values or not marks.allows(text_marks):
         return None
-    return values[marks.value] if said else next(iter(values.values()))
+    return values[marks.value] if text_marks else next(iter(values.values()))

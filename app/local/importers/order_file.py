@@ -117,7 +117,7 @@ def _content(path: Path, raw: bytes, options: FileOptions) -> Content:
 
 def _style(content: Content, options: FileOptions) -> Style:
     """Return how the file writes dates and decimals; raises LoadError where nothing decides."""
-    dates, marks, said, has_serials = Evidence(), Evidence(), set[tuple[int, int]](), False
+    dates, marks, month_days, has_serials = Evidence(), Evidence(), set[tuple[int, int]](), False
     for record, columns in content.read():
         if record.kind != "row" or record.fault:
             continue
@@ -125,20 +125,20 @@ def _style(content: Content, options: FileOptions) -> Style:
         dates.add(evidence_of(text), record.line, text)
         has_serials = has_serials or is_serial(text)
         if content.marks and (parts := month_and_day(text)):
-            said.add(parts)
+            month_days.add(parts)
         for column in NUMBER_COLUMNS:
             text = clean(record.cells[columns.at[column]])
             marks.add(mark_of(text), record.line, text)
     if not options.dates:
         _refuse_undecided(dates)
-        _refuse_swapped(dates, said)
-    chosen = marks.choose(options.decimal)
+        _refuse_swapped(dates, month_days)
+    mark_choice = marks.choose(options.decimal)
     if content.marks and not options.decimal:
         # What numbers of a workbook say, they say not of the texts beside them: `1,200`.
-        chosen = Choice(value=content.marks)
+        mark_choice = Choice(value=content.marks)
     return Style(
         dates=dates.choose(options.dates),
-        marks=chosen,
+        marks=mark_choice,
         epoch_days=content.epoch_days,
         has_serials=has_serials,
     )
@@ -148,7 +148,7 @@ def _refuse_undecided(dates: Evidence) -> None:
     """Raise LoadError where the dates of the file can be read in several orders."""
     orders = dates.undecided
     if orders:
-        line, text = next(at for said, at in dates.first.items() if orders <= said)
+        line, text = next(at for readings, at in dates.first.items() if orders <= readings)
         choices = " or ".join(f"--dates {order}" for order in ORDER_NAMES if order in orders)
         raise LoadError(
             f"line {line}, column InvoiceDate: {text!r} can be {order_names(orders)}, and no "
@@ -156,14 +156,14 @@ def _refuse_undecided(dates: Evidence) -> None:
         )
 
 
-def _refuse_swapped(dates: Evidence, said: set[tuple[int, int]]) -> None:
+def _refuse_swapped(dates: Evidence, month_days: set[tuple[int, int]]) -> None:
     """Raise LoadError where a spreadsheet has swapped day and month of the dates in a workbook.
 
     One that expects the other order makes dates of `1/12/2010` and leaves `12/13/2010` a text: then
-    no date has a day above 12, and every text has. `said` has month and day of the dates.
+    no date has a day above 12, and every text has. `month_days` has month and day of the dates.
     """
-    is_swapped = any(month != day for month, day in said) and all(
-        day <= MONTH_MAX for _, day in said
+    is_swapped = any(month != day for month, day in month_days) and all(
+        day <= MONTH_MAX for _, day in month_days
     )
     if is_swapped and len(dates.counts) == 1:
         # All texts have one order, and only one: of more, the file would not have decided.
@@ -195,9 +195,9 @@ def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row 
 
 
 def _form(content: Content, style: Style) -> str:
-    said = [content.form]
-    said += [f"dates {style.dates.value}"] * bool(style.dates.value)
-    said += [f"decimal {style.marks.value}"] * bool(style.marks.value)
+    parts = [content.form]
+    parts += [f"dates {style.dates.value}"] * bool(style.dates.value)
+    parts += [f"decimal {style.marks.value}"] * bool(style.marks.value)
     first_year = 1904 if style.epoch_days == EPOCH_1904 else 1900
-    said += [f"serial days from {first_year}"] * style.has_serials
-    return ", ".join(said)
+    parts += [f"serial days from {first_year}"] * style.has_serials
+    return ", ".join(parts)

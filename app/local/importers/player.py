@@ -66,25 +66,25 @@ class Player:
     ) -> None:
         """Receive nearly all that the file sells; return when the stock is on hand."""
         receipts = receipts_of(plan, stock_percent)
-        asked: list[CountedAs] = []
+        item_names: list[CountedAs] = []
         for receipt in receipts:
             answer = await self._shop.post("/stock/receipts", msgspec.to_builtins(receipt))
-            asked += counted_as(receipt, answer)
+            item_names += counted_as(receipt, answer)
         units = sum(item.quantity for receipt in receipts for item in receipt.items)
         say(f"{units} units of {len(plan.sold_units)} SKUs received")
-        await self._wait_for_stock(asked)
+        await self._wait_for_stock(item_names)
 
     async def _wait_for_stock(self, receipts: list[CountedAs]) -> None:
         limit = time.monotonic() + STOCK_SECONDS_MAX
-        known = frozenset(each for receipt in receipts for each in receipt)
-        counted = await self._counted(known)
+        names = frozenset(each for receipt in receipts for each in receipt)
+        counted = await self._counted(names)
         while not all(receipt & counted for receipt in receipts):
             if time.monotonic() > limit:
                 raise LoadError(f"the stock did not arrive in {STOCK_SECONDS_MAX:.0f} s")
             await asyncio.sleep(0.3)
-            counted = await self._counted(known)
+            counted = await self._counted(names)
 
-    async def _counted(self, wanted: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def _counted(self, names: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return every receipt that a shelf has counted, or may have, with its SKU."""
         counted: set[tuple[str, str]] = set()
         after = ""
@@ -94,7 +94,7 @@ class Player:
                 counted |= {(row["key"], each) for each in row["state"]["counted"]}
                 if len(row["state"]["counted"]) >= REMEMBERED_MAX:
                     # The shelf may have counted the receipt long ago, and forgotten it.
-                    counted |= {each for each in wanted if each[0] == row["key"]}
+                    counted |= {each for each in names if each[0] == row["key"]}
             if page["next"] is None:
                 return counted
             after = page["next"]
@@ -123,28 +123,28 @@ class Player:
     async def go_on(self, orders: Iterator[DrawnOrder], rate: float) -> None:
         """Place `orders` at `rate` per second, each when it is due, and return some of them."""
         began, coming_back = time.monotonic(), deque[tuple[float, str, DrawnOrder]]()
-        for number, drawn in enumerate(orders):
+        for number, draw in enumerate(orders):
             await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
             while coming_back and coming_back[0][0] < time.monotonic():
                 await self._return_items(*coming_back.popleft()[1:])
             with suppress(Refused):
-                order_id = await self._place_drawn(drawn)
-                if drawn.ending == "returned":
-                    coming_back.append((time.monotonic() + RETURN_SECONDS, order_id, drawn))
+                order_id = await self._place_drawn(draw)
+                if draw.ending == "returned":
+                    coming_back.append((time.monotonic() + RETURN_SECONDS, order_id, draw))
 
-    async def _place_drawn(self, drawn: DrawnOrder) -> str:
-        if drawn.receipt.items:
-            await self._shop.post("/stock/receipts", msgspec.to_builtins(drawn.receipt))
-        key = f"demo:{drawn.order.reference}"
-        body = self._order_body(drawn.order) | {"payment_method": drawn.payment_method}
+    async def _place_drawn(self, draw: DrawnOrder) -> str:
+        if draw.receipt.items:
+            await self._shop.post("/stock/receipts", msgspec.to_builtins(draw.receipt))
+        key = f"demo:{draw.order.reference}"
+        body = self._order_body(draw.order) | {"payment_method": draw.payment_method}
         del body["ordered_at_ms"]  # it is placed now
         answer = await self._shop.post("/orders", body, {"Idempotency-Key": key})
         return str(answer["order_id"])
 
-    async def _return_items(self, order_id: str, drawn: DrawnOrder) -> None:
-        line = drawn.order.lines[0]
+    async def _return_items(self, order_id: str, draw: DrawnOrder) -> None:
+        line = draw.order.lines[0]
         back = {"sku": line.sku, "quantity": line.quantity}
-        body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}
+        body = {"return_id": f"back-{draw.order.reference}", "lines": [back]}
         with suppress(Refused):  # it may have been cancelled
             await self._shop.post(f"/orders/{order_id}/returns", body)
 
@@ -178,7 +178,7 @@ class Player:
 
     def _order_body(self, ask: PlaceOrder) -> dict[str, Any]:
         lines = [msgspec.to_builtins(line) for line in ask.lines]
-        drawn = Random(ask.reference).uniform(0, 100)  # noqa: S311  the same for each order
+        percentile = Random(ask.reference).uniform(0, 100)  # noqa: S311  the same for each order
         return {
             "customer_id": ask.customer_id,
             "country": asked_country(ask.country),
@@ -187,7 +187,7 @@ class Player:
             "charges": ask.charges,
             "payment_method": PAYMENT_METHOD,
             "capture": self._capture,
-            "partial_shipment": drawn < self._partial_percent,
+            "partial_shipment": percentile < self._partial_percent,
             "ordered_at_ms": ask.ordered_at_ms,
             "reference": ask.reference,
         }

@@ -46,12 +46,12 @@ def counted_as(receipt: Receipt, answer: Mapping[str, object]) -> list[CountedAs
     What a file had received by the name of before is not received again.
     """
     ids = answer.get("ids")
-    found: list[CountedAs] = []
+    item_names: list[CountedAs] = []
     for at, item in enumerate(receipt.items):
         own = ids[at] if isinstance(ids, list) and at < len(ids) else ""
         names = (own, joined(receipt.receipt_id, item.sku))
-        found.append(frozenset((item.sku, f"receipt/{name}") for name in names if name))
-    return found
+        item_names.append(frozenset((item.sku, f"receipt/{name}") for name in names if name))
+    return item_names
 
 
 def receipts_of(plan: Plan, stock_percent: float = STOCK_PERCENT) -> list[Receipt]:

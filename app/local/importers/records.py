@@ -57,8 +57,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 def layout_of(lines: TextLines, renamed: Mapping[str, str]) -> Layout:
     """Return how the lines are laid out; raises LoadError with the columns that are missing."""
-    said = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
-    candidates = (said[1],) if said else SEPARATORS
+    separator_line = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
+    candidates = (separator_line[1],) if separator_line else SEPARATORS
     fewest = set(COLUMNS)
     for at in range(min(HEADER_LINES_MAX, len(lines.texts))):
         for separator in candidates:
@@ -193,8 +193,8 @@ def _classify(record: Record, columns: Columns, renamed: Mapping[str, str]) -> C
             record.kind = "header"
             return header
     if not count <= columns.width <= len(cells):
-        shown = max(count, columns.width) if count > columns.width else len(cells)
-        record.fault = f"{shown} cells where the header has {columns.width}"
+        width = max(count, columns.width) if count > columns.width else len(cells)
+        record.fault = f"{width} cells where the header has {columns.width}"
     return None
 
 

@@ -59,11 +59,11 @@ def plan(rows: Iterable[Row | Refuse]) -> Plan:
     for invoice, members in invoices.items():
         take = returned if invoice.startswith("C") else sold
         asks += take(invoice, members, sales)
-    wanted: Counter[str] = Counter()
+    sold_units: Counter[str] = Counter()
     for ask in asks:
         if isinstance(ask, PlaceOrder):
-            wanted.update({line.sku: line.quantity for line in ask.lines})
-    return Plan(rows_read=rows_read, asks=tuple(asks), sold_units=dict(wanted))
+            sold_units.update({line.sku: line.quantity for line in ask.lines})
+    return Plan(rows_read=rows_read, asks=tuple(asks), sold_units=dict(sold_units))
 
 
 def summary(planned: Plan) -> dict[str, int]:

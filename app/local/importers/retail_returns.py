@@ -29,15 +29,15 @@ class Sales:
 
     def return_items(self, row: Row) -> dict[str, ReturnLine]:
         """Return items by invoice, the earliest first; all of them or none."""
-        wanted = -row.quantity
+        units_to_return = -row.quantity
         lines: dict[str, ReturnLine] = {}
         sold = self._units.get((row.customer_id, row.code), {})
         for reference, left in sold.items():
-            units = min(wanted, left)
+            units = min(units_to_return, left)
             if units:
                 lines[reference] = ReturnLine(sku=row.code, quantity=units)
-            wanted -= units
-        if wanted:
+            units_to_return -= units
+        if units_to_return:
             return {}
         for reference, line in lines.items():
             sold[reference] -= line.quantity

@@ -129,13 +129,13 @@ def parse(
     try:
         return _row(text, style, line, height)
     except Wrong as wrong:
-        shown = "" if wrong.field in {"", "CustomerID"} else text[wrong.field][:VALUE_WIDTH_MAX]
+        cell_text = "" if wrong.field in {"", "CustomerID"} else text[wrong.field][:VALUE_WIDTH_MAX]
         return Refuse(
             rows=1,
             file_lines=tuple(range(line, line + height)) if line else (),
             reason=str(wrong),
             column=wrong.field,
-            value=shown,
+            value=cell_text,
         )
 
 
@@ -208,9 +208,9 @@ def _price(text: str, style: Style) -> Decimal:
     return price
 
 
-def order_names(said: Said) -> str:
+def order_names(orders: Said) -> str:
     """Return the orders that a date can have, as people say them: `day first or year first`."""
-    return " or ".join(name for order, name in ORDER_NAMES.items() if order in said)
+    return " or ".join(name for order, name in ORDER_NAMES.items() if order in orders)
 
 
 def _number(column: str, text: str, style: Style) -> Decimal | None:
@@ -225,10 +225,10 @@ def _number(column: str, text: str, style: Style) -> Decimal | None:
 def _at_ms(text: str, style: Style) -> int:
     at_ms = moment_ms(text, style.dates, style.epoch_days)
     if at_ms is None:
-        said = said_in(text, style.dates)
-        if len(said) > 1 and style.dates.value in {"", *said}:
-            raise Wrong(f"InvoiceDate can be {order_names(said)}; say --dates", "InvoiceDate")
-        if not style.dates.allows(said):
+        orders = said_in(text, style.dates)
+        if len(orders) > 1 and style.dates.value in {"", *orders}:
+            raise Wrong(f"InvoiceDate can be {order_names(orders)}; say --dates", "InvoiceDate")
+        if not style.dates.allows(orders):
             raise Wrong("InvoiceDate contradicts the other dates of the file", "InvoiceDate")
         raise Wrong("InvoiceDate is not a date", "InvoiceDate")
     return at_ms

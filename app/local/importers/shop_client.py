@@ -115,7 +115,7 @@ class ShopClient:
 def _detail(text: bytes) -> str:
     """Return what a problem document says, on one line."""
     try:
-        said = msgspec.json.decode(text, type=Problem).detail
+        detail = msgspec.json.decode(text, type=Problem).detail
     except msgspec.MsgspecError:
-        said = text.decode(errors="replace")
-    return " ".join(said.split())[:SHOWN_WIDTH_MAX]
+        detail = text.decode(errors="replace")
+    return " ".join(detail.split())[:SHOWN_WIDTH_MAX]

@@ -149,8 +149,8 @@ def _utf8_or_windows(texts: list[str], bad: list[int]) -> TextLines:
         texts[at] = raw.decode(WINDOWS, "surrogateescape")
         if UNDECODED.search(texts[at]):
             misread[at] = f"bytes that are not {WINDOWS}"
-        elif found := MISREAD.search(texts[at]):
-            misread[at] = f"{found[0]!r} is not a word in {WINDOWS}; say --encoding"
+        elif match := MISREAD.search(texts[at]):
+            misread[at] = f"{match[0]!r} is not a word in {WINDOWS}; say --encoding"
     _refuse_misread(texts, bad, misread)
     faults = dict.fromkeys(good, f"utf-8 among lines in {WINDOWS}") | misread
     return TextLines(texts=texts, encoding=WINDOWS, faults=faults)

@@ -79,8 +79,8 @@ class AuthenticationPage:
         intent = self._store.intent(path_name(request, "intent"))
         if intent is None or intent.action_url is None:
             return None
-        known = dict(parse_qsl(urlsplit(intent.action_url).query))["client_secret"]
-        return intent if hmac.compare_digest(known.encode(), secret.encode()) else None
+        client_secret = dict(parse_qsl(urlsplit(intent.action_url).query))["client_secret"]
+        return intent if hmac.compare_digest(client_secret.encode(), secret.encode()) else None
 
 
 def _return_address(url: str, intent: Intent) -> str:

@@ -128,8 +128,8 @@ class Balance:
         first = self._one(
             "SELECT min(available_ms) FROM balance_transactions WHERE payout_id IS NULL"
         )
-        made = None if first is None else max(midnight(first), midnight(self._last_check_ms + 1))
-        times = (coming, failing, made)
+        due_ms = None if first is None else max(midnight(first), midnight(self._last_check_ms + 1))
+        times = (coming, failing, due_ms)
         return min((each for each in times if each is not None), default=None)
 
     def turn(self) -> None:
@@ -153,8 +153,10 @@ class Balance:
         by_currency: dict[str, list[Transaction]] = {}
         for row in waiting:
             by_currency.setdefault(row["currency"], []).append(_transaction(row))
-        found = [(due_payout(part, now_ms), currency) for currency, part in by_currency.items()]
-        due = [(*first, currency) for first, currency in found if first is not None]
+        candidates = [
+            (due_payout(part, now_ms), currency) for currency, part in by_currency.items()
+        ]
+        due = [(*first, currency) for first, currency in candidates if first is not None]
         if not due:
             return False
         day_ms, part, currency = min(due, key=lambda each: (each[0], each[2]))

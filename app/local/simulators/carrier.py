@@ -113,15 +113,15 @@ class Carrier:
         return await self._run(request, "book", lambda: self._booked(order_id, booking))
 
     def _booked(self, order_id: str, booking: Booking) -> web.Response:
-        known = self.store.shipment(order_id)
-        created = known is None
-        if known is None:
-            known = self._enter(order_id, booking)
-        if known.status == "refused":
+        shipment = self.store.shipment(order_id)
+        created = shipment is None
+        if shipment is None:
+            shipment = self._enter(order_id, booking)
+        if shipment.status == "refused":
             return _problem(422, REFUSAL)
-        if known.status == "withdrawn":
+        if shipment.status == "withdrawn":
             return _problem(409, "withdrawn")
-        return _shown(known, status=201 if created else 200)
+        return _shipment_answer(shipment, status=201 if created else 200)
 
     def _enter(self, order_id: str, booking: Booking) -> Shipment:
         faults: CarrierFaults = self.switchboard.faults
@@ -138,22 +138,22 @@ class Carrier:
         return await self._run(request, "withdraw", lambda: self._withdrawn(order_id))
 
     def _withdrawn(self, order_id: str) -> web.Response:
-        known = self.store.shipment(order_id)
-        if known is None:
+        shipment = self.store.shipment(order_id)
+        if shipment is None:
             nothing = Booking(country="", units=0)
             barred = self.store.enter(
                 order_id, nothing, status="withdrawn", due_ms=self.store.now_ms()
             )
-            return _shown(barred)
-        if known.status == "delivered":
-            return _shown(known, status=409)
-        return _shown(self.store.withdraw(order_id))
+            return _shipment_answer(barred)
+        if shipment.status == "delivered":
+            return _shipment_answer(shipment, status=409)
+        return _shipment_answer(self.store.withdraw(order_id))
 
     async def _show(self, request: web.Request) -> web.Response:
-        known = self.store.shipment(path_name(request, "order_id"))
-        if known is None:
+        shipment = self.store.shipment(path_name(request, "order_id"))
+        if shipment is None:
             return _problem(404, "not booked")
-        return _shown(known)
+        return _shipment_answer(shipment)
 
     async def _state(self, _request: web.Request) -> web.Response:
         return server.json_answer(self.store.totals())
@@ -181,7 +181,7 @@ def make_app(config: Config) -> web.Application:
     return app
 
 
-def _shown(shipment: Shipment, status: int = 200) -> web.Response:
+def _shipment_answer(shipment: Shipment, status: int = 200) -> web.Response:
     return server.json_answer(shipment, status)
 
 

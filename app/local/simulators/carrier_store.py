@@ -75,14 +75,14 @@ class CarrierStore(Books):
                 due_ms,
             ),
         )
-        return self._known(order_id)
+        return self._existing_shipment(order_id)
 
     def withdraw(self, order_id: str) -> Shipment:
         """Stop the shipment of this order; it must be known and not delivered."""
         self.connection.execute(
             "UPDATE shipments SET status = 'withdrawn' WHERE order_id = ?", (order_id,)
         )
-        return self._known(order_id)
+        return self._existing_shipment(order_id)
 
     def due(self, limit: int) -> list[Shipment]:
         """Return at most `limit` shipments whose delivery time has come."""
@@ -125,7 +125,7 @@ class CarrierStore(Books):
         nothing = {"in_transit": 0, "delivered": 0, "withdrawn": 0, "refused": 0}
         return {**nothing, **{row["status"]: row["members"] for row in rows}}
 
-    def _known(self, order_id: str) -> Shipment:
-        found = self.shipment(order_id)
-        assert found is not None, order_id
-        return found
+    def _existing_shipment(self, order_id: str) -> Shipment:
+        shipment = self.shipment(order_id)
+        assert shipment is not None, order_id
+        return shipment

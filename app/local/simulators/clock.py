@@ -24,8 +24,8 @@ def clock_routes(books: Books, moved: Callable[[], None]) -> list[web.RouteDef]:
     """Return GET and PUT of the clock of `books`; `moved` is called after it was moved."""
 
     async def show(_request: web.Request) -> web.Response:
-        found = {"now_ms": books.now_ms(), "ahead_seconds": books.ahead_ms // 1_000}
-        return json_answer(found)
+        clock_state = {"now_ms": books.now_ms(), "ahead_seconds": books.ahead_ms // 1_000}
+        return json_answer(clock_state)
 
     async def put(request: web.Request) -> web.Response:
         ahead = decoded(await body_of(request), Ahead)

@@ -55,8 +55,8 @@ class DisputeEffects:
 
     def is_charged_back(self, intent_id: str) -> bool:
         """Return whether a dispute has the money of this intent."""
-        found = self._select([("intent_id = ?", intent_id)], Window(limit=10))[0]
-        return not all(map(states.is_refundable, found))
+        disputes = self._select([("intent_id = ?", intent_id)], Window(limit=10))[0]
+        return not all(map(states.is_refundable, disputes))
 
     def end_inquiries(self, intent_id: str) -> None:
         """Close the inquiries about a charge that was refunded whole."""
@@ -68,7 +68,7 @@ class DisputeEffects:
 
     def responded(self, call: Call) -> Answer:
         """Take evidence, and hand it to the bank unless `submit` is false."""
-        dispute = self.known(call.object_id)
+        dispute = self.dispute(call.object_id)
         if dispute.status not in states.OPEN:
             return _closed()
         matched = (
@@ -88,7 +88,7 @@ class DisputeEffects:
 
     def closed(self, call: Call) -> Answer:
         """Give the dispute up."""
-        dispute = self.known(call.object_id)
+        dispute = self.dispute(call.object_id)
         if dispute.status not in states.OPEN:
             return _closed()
         return Answer(body=self.shape(self._apply(states.close(dispute))))
@@ -143,17 +143,17 @@ class DisputeEffects:
 
     # --- reading --------------------------------------------------------------
 
-    def known(self, name: str) -> Dispute:
+    def dispute(self, name: str) -> Dispute:
         """Return a dispute. Raises StripeError when there is none."""
-        found = self._select([VISIBLE, ("id = ?", name)], Window(limit=1))[0]
-        if not found:
+        disputes = self._select([VISIBLE, ("id = ?", name)], Window(limit=1))[0]
+        if not disputes:
             raise missing("dispute", name, "dispute")
-        return found[0]
+        return disputes[0]
 
     def listed(self, conditions: list[Condition], window: Window) -> tuple[list[object], bool]:
         """Return disputes, newest first, and whether there are more."""
-        found, more = self._select([VISIBLE, *conditions], window)
-        return [self.shape(each) for each in found], more
+        disputes, more = self._select([VISIBLE, *conditions], window)
+        return [self.shape(each) for each in disputes], more
 
     def shape(self, dispute: Dispute) -> dict[str, object]:
         """Return a dispute as Stripe shows it, with what it moved."""

@@ -64,7 +64,7 @@ class Notices:
         rows, more = select(self._books, "events", conditions, window)
         return [msgspec.Raw(row["body"]) for row in rows], more
 
-    def known(self, event_id: str) -> object:
+    def event(self, event_id: str) -> object:
         """Return an event of the last 30 days. Raises StripeError."""
         row = self._books.one(
             "SELECT body FROM events WHERE id = ? AND created_ms >= ?",

@@ -76,7 +76,7 @@ class Effects:
 
     def confirmed(self, call: Call) -> Answer:
         """Charge, decline, or ask the customer to confirm; a closed intent stays as it is."""
-        intent = self.known(call.object_id)
+        intent = self.intent(call.object_id)
         method = fields.payment_method(call.params) or intent.payment_method
         fields.return_url(call.params)
         if intent.status not in states.CONFIRMABLE:
@@ -116,7 +116,7 @@ class Effects:
 
     def canceled(self, call: Call) -> Answer:
         """Close an intent that has not charged; what was authorized is released."""
-        intent = self.known(call.object_id)
+        intent = self.intent(call.object_id)
         reason = fields.cancellation_reason(call.params)
         if intent.status not in states.CANCELABLE:
             return _unexpected(intent, "cancel").answer
@@ -124,7 +124,7 @@ class Effects:
 
     def captured(self, call: Call) -> Answer:
         """Take what was authorized, or once a part: docs.stripe.com/api/payment_intents/capture."""
-        intent = self.known(call.object_id)
+        intent = self.intent(call.object_id)
         if intent.status != "requires_capture":
             return _unexpected(intent, "capture").answer
         amount, name = intent.authorized_minor, "amount_to_capture"
@@ -152,7 +152,7 @@ class Effects:
         for each in due:
             self._apply(states.fall_due(each, self._store.now_ms()), f"{each.due_ms}")
 
-    def known(self, intent_id: str) -> Intent:
+    def intent(self, intent_id: str) -> Intent:
         """Return the intent. Raises StripeError when there is none."""
         intent = self._store.intent(intent_id)
         if intent is None:

@@ -91,24 +91,24 @@ def currency(params: Params) -> str:
 def amount(params: Params, name: str, code: str) -> int:
     """Return an amount of the currency `code` in its minor units. Raises StripeError."""
     text = params.get(name, "")
-    wanted = whole_number(text, 1, AMOUNT_MINOR_MAX)
-    if wanted is None:
+    amount_minor = whole_number(text, 1, AMOUNT_MINOR_MAX)
+    if amount_minor is None:
         raise invalid(f"Invalid integer: {text[:20]}", name, "parameter_invalid_integer")
     # Decimals that the currency has only in name: docs.stripe.com/currencies#special-cases.
     code = code.upper()
     step = 100 if code in ALWAYS_WHOLE else 10 if EXPONENTS[code] == THREE_DECIMAL else 1
-    if wanted % step:
+    if amount_minor % step:
         message = f"Invalid amount. Amounts in {code} must be evenly divisible by {step}."
         raise invalid(message, name, "invalid_charge_amount_no_decimal_compatible")
-    return wanted
+    return amount_minor
 
 
 def charge_amount(params: Params, name: str, code: str) -> int:
     """Return an amount that is large enough to be charged or captured. Raises StripeError."""
-    wanted, least = amount(params, name, code), SMALLEST_MINOR.get(code.upper(), 1)
-    if wanted < least:
+    amount_minor, least = amount(params, name, code), SMALLEST_MINOR.get(code.upper(), 1)
+    if amount_minor < least:
         raise invalid(f"Amount must be at least {least} ({code}).", name, "amount_too_small")
-    return wanted
+    return amount_minor
 
 
 def metadata(params: Params) -> dict[str, str]:

@@ -70,25 +70,25 @@ class Reads:
         ]
 
     async def _intent(self, request: web.Request) -> web.Response:
-        intent = self._effects.known(path_name(request, "name"))
+        intent = self._effects.intent(path_name(request, "name"))
         return _answer(intent_shape(intent, query_of(request)))
 
     async def _intents(self, request: web.Request) -> web.Response:
         query = query_of(request)
         conditions = _conditions(query, {"metadata[order_id]": "order_id"})
         rows, more = select(self._store, "intents", conditions, window_of(query))
-        shapes = [intent_shape(self._effects.known(row["id"]), query) for row in rows]
+        shapes = [intent_shape(self._effects.intent(row["id"]), query) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _search(self, request: web.Request) -> web.Response:
-        wanted = _metadata_query(text_of(request, "query"))
+        metadata = _metadata_query(text_of(request, "query"))
         limit = window_of(query_of(request)).limit
-        found = [
+        shapes = [
             intent_shape(intent)
-            for intent in self._store.intents(wanted.pop("order_id"), PAGE_MAX)
-            if wanted.items() <= intent.metadata.items()
+            for intent in self._store.intents(metadata.pop("order_id"), PAGE_MAX)
+            if metadata.items() <= intent.metadata.items()
         ]
-        body = page(request.path, found, limit=limit, kind="search_result")
+        body = page(request.path, shapes, limit=limit, kind="search_result")
         return _answer({**body, "next_page": None})
 
     async def _charge(self, request: web.Request) -> web.Response:
@@ -102,7 +102,7 @@ class Reads:
         query = query_of(request)
         conditions = _conditions(query, {"payment_intent": "intent_id"})
         rows, more = select(self._store, "charges", conditions, window_of(query))
-        shapes = [charge_shape(self._effects.known(row["intent_id"])) for row in rows]
+        shapes = [charge_shape(self._effects.intent(row["intent_id"])) for row in rows]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _refunds(self, request: web.Request) -> web.Response:
@@ -123,11 +123,11 @@ class Reads:
         query = query_of(request)
         names = {"charge": "charge_id", "payment_intent": "intent_id"}
         conditions = _conditions(query, names)
-        found, more = self._disputes.listed(conditions, window_of(query))
-        return _answer(page(request.path, found, has_more=more))
+        shapes, more = self._disputes.listed(conditions, window_of(query))
+        return _answer(page(request.path, shapes, has_more=more))
 
     async def _dispute(self, request: web.Request) -> web.Response:
-        return _answer(self._disputes.shape(self._disputes.known(path_name(request, "name"))))
+        return _answer(self._disputes.shape(self._disputes.dispute(path_name(request, "name"))))
 
     async def _sums(self, _request: web.Request) -> web.Response:
         return _answer(balance_shape(self._balance.sums()))
@@ -143,29 +143,29 @@ class Reads:
             if kind not in TYPES:
                 categories.append(kind)
             conditions.append(matches("category", categories))
-        found, more = self._balance.transactions(conditions, window_of(query))
+        transactions, more = self._balance.transactions(conditions, window_of(query))
         is_expanded = "data.source" in _expansions(query)
-        shapes = [self._entry(each, is_expanded=is_expanded) for each in found]
+        shapes = [self._entry(each, is_expanded=is_expanded) for each in transactions]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _transaction(self, request: web.Request) -> web.Response:
-        found = self._balance.transaction(path_name(request, "name"))
+        transaction = self._balance.transaction(path_name(request, "name"))
         is_expanded = "source" in _expansions(query_of(request))
-        return _answer(self._entry(found, is_expanded=is_expanded))
+        return _answer(self._entry(transaction, is_expanded=is_expanded))
 
-    def _entry(self, found: Transaction, *, is_expanded: bool) -> dict[str, object]:
+    def _entry(self, transaction: Transaction, *, is_expanded: bool) -> dict[str, object]:
         """Return a balance transaction, with all of its source when that is expanded."""
-        shape = transaction_shape(found, self._store.now_ms())
+        shape = transaction_shape(transaction, self._store.now_ms())
         if not is_expanded:
             return shape
-        name = found.source
-        match found.category:
+        name = transaction.source
+        match transaction.category:
             case "charge" if (intent := self._store.intent_of_charge(name)) is not None:
                 source: object = charge_shape(intent)
             case "refund" | "refund_failure" if (refund := self._store.refund_of(name)) is not None:
                 source = refund_shape(refund)
             case "dispute" | "dispute_reversal":
-                source = self._disputes.shape(self._disputes.known(name))
+                source = self._disputes.shape(self._disputes.dispute(name))
             case "payout" | "payout_reversal":
                 source = payout_shape(self._balance.payout(name))
             case _:
@@ -176,19 +176,19 @@ class Reads:
         query = query_of(request)
         conditions = _conditions(query, {"status": "status"})
         window = window_of(query, ("created", "arrival_date"))
-        found, more = self._balance.payouts(conditions, window)
-        return _answer(page(request.path, [payout_shape(each) for each in found], has_more=more))
+        payouts, more = self._balance.payouts(conditions, window)
+        return _answer(page(request.path, [payout_shape(each) for each in payouts], has_more=more))
 
     async def _payout(self, request: web.Request) -> web.Response:
         return _answer(payout_shape(self._balance.payout(path_name(request, "name"))))
 
     async def _events(self, request: web.Request) -> web.Response:
         query = query_of(request)
-        found, more = self._notices.listed(query, window_of(query))
-        return _answer(page(request.path, found, has_more=more))
+        events, more = self._notices.listed(query, window_of(query))
+        return _answer(page(request.path, events, has_more=more))
 
     async def _event(self, request: web.Request) -> web.Response:
-        return _answer(self._notices.known(path_name(request, "name")))
+        return _answer(self._notices.event(path_name(request, "name")))
 
 
 def _answer(body: object) -> web.Response:
@@ -206,12 +206,12 @@ def _conditions(query: Mapping[str, str], columns: Mapping[str, str]) -> list[Co
 
 def _metadata_query(query: str) -> dict[str, str]:
     """Return what a search wants of the metadata: a part of Stripe's search language."""
-    wanted: dict[str, str] = {}
+    metadata: dict[str, str] = {}
     for part in re.split(r" AND (?=metadata\[)", query):
-        asked = re.fullmatch(r"metadata\[['\"](\w{1,40})['\"]\]:'((?:[^'\\]|\\.)*)'", part)
-        if asked is None:
+        term = re.fullmatch(r"metadata\[['\"](\w{1,40})['\"]\]:'((?:[^'\\]|\\.)*)'", part)
+        if term is None:
             raise invalid("Only metadata['...']:'...' AND ... can be searched here.", "query")
-        wanted[asked.group(1)] = re.sub(r"\\(.)", r"\1", asked.group(2))
-    if "order_id" not in wanted:
+        metadata[term.group(1)] = re.sub(r"\\(.)", r"\1", term.group(2))
+    if "order_id" not in metadata:
         raise invalid("Only intents of an order_id can be searched here.", "query")
-    return wanted
+    return metadata

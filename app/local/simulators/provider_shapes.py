@@ -108,10 +108,10 @@ def _next_action(intent: Intent) -> dict[str, object] | None:
 
 def _latest_charge(intent: Intent, params: Mapping[str, str]) -> object:
     """Return its id, or all of it when asked for: docs.stripe.com/api/expanding_objects."""
-    wanted = any(
+    is_expanded = any(
         text == "latest_charge" for name, text in params.items() if name.startswith("expand[")
     )
-    return charge_shape(intent) if wanted and intent.charge_id else intent.charge_id
+    return charge_shape(intent) if is_expanded and intent.charge_id else intent.charge_id
 
 
 def charge_shape(intent: Intent) -> dict[str, object]:

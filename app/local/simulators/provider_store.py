@@ -60,12 +60,12 @@ class ProviderStore(RefundStore):
                 capture_method,
             ),
         )
-        return self._known(intent_id)
+        return self._existing_intent(intent_id)
 
     def intent(self, intent_id: str) -> Intent | None:
         """Return the intent, or None."""
-        found = self._intents("i.id = ?", intent_id, limit=1)
-        return found[0] if found else None
+        intents = self._intents("i.id = ?", intent_id, limit=1)
+        return intents[0] if intents else None
 
     def intent_of_charge(self, name: str) -> Intent | None:
         """Return the intent whose charge has this id, held or taken, or None."""
@@ -104,7 +104,7 @@ class ProviderStore(RefundStore):
             f"UPDATE intents SET last_error = ?, hold_id = ?, {changed} WHERE id = ?",  # noqa: S608  the names are ours
             (error, hold_id, *(getattr(intent, name) for name in CHANGEABLE), intent.id),
         )
-        return self._known(intent.id)
+        return self._existing_intent(intent.id)
 
     def due_intents(self) -> list[Intent]:
         """Return the intents whose next status has come."""
@@ -136,10 +136,10 @@ class ProviderStore(RefundStore):
         assert row is not None
         return dict(row)
 
-    def _known(self, intent_id: str) -> Intent:
-        found = self.intent(intent_id)
-        assert found is not None, intent_id
-        return found
+    def _existing_intent(self, intent_id: str) -> Intent:
+        intent = self.intent(intent_id)
+        assert intent is not None, intent_id
+        return intent
 
     def _intents(self, where: str, *values: object, limit: int) -> list[Intent]:
         rows = self.all(
@@ -156,8 +156,8 @@ class ProviderStore(RefundStore):
 
     def _let_every_status_in(self) -> None:
         """Make the table of intents anew where an earlier version allowed four statuses only."""
-        made = self.one("SELECT sql FROM sqlite_master WHERE name = 'intents'")
-        if made is None or "CHECK (status" not in made["sql"]:
+        row = self.one("SELECT sql FROM sqlite_master WHERE name = 'intents'")
+        if row is None or "CHECK (status" not in row["sql"]:
             return
         # By SQLite's own recipe (sqlite.org/lang_altertable.html): new, copied, renamed.
         fresh = SCHEMA[: SCHEMA.index(");") + 2].replace(

@@ -77,15 +77,15 @@ class RefundStore(Books):
 
     def refund_of(self, refund_id: str) -> Refund | None:
         """Return the refund of this id, or None."""
-        found = self._refunds("id = ?", refund_id, limit=1)
-        return found[0] if found else None
+        refunds = self._refunds("id = ?", refund_id, limit=1)
+        return refunds[0] if refunds else None
 
     def new_id(self, prefix: str, table: str, key: str) -> str:
         """Return an id that is new in `table`: a key that was removed runs anew."""
-        found = self.one(f"SELECT max(seq) FROM {table}")  # noqa: S608  `table` is ours
+        row = self.one(f"SELECT max(seq) FROM {table}")  # noqa: S608  `table` is ours
         first = derived_id(prefix, key)
         is_new = self.one(f"SELECT 1 FROM {table} WHERE id = ?", first) is None  # noqa: S608
-        return first if is_new or found is None else derived_id(prefix, f"{key}/{found[0]}")
+        return first if is_new or row is None else derived_id(prefix, f"{key}/{row[0]}")
 
     def _refunds(self, where: str, *values: object, limit: int) -> list[Refund]:
         rows = self.all(

@@ -54,9 +54,9 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
     """Refuse a query parameter that the route does not have: a filter that filters nothing."""
     resource = request.match_info.route.resource
     if resource is not None and not request.path.startswith(FREE):
-        known = KNOWN.get(resource.canonical, ())
-        numbered = [name for name in query_of(request) if _NUMBER.sub("[]", name) in known]
-        refuse_unknown(request, [*known, *numbered])
+        parameters = KNOWN.get(resource.canonical, ())
+        numbered = [name for name in query_of(request) if _NUMBER.sub("[]", name) in parameters]
+        refuse_unknown(request, [*parameters, *numbered])
         for name in query_of(request):
             # Which of two is meant?
             text_of(request, name)

@@ -50,9 +50,9 @@ class Books:
 
     def add_columns(self, table: str, columns: Mapping[str, str]) -> None:
         """Add the columns that the file of an earlier version lacks."""
-        known = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
+        column_names = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
         for name, kind in columns.items():
-            if name not in known:
+            if name not in column_names:
                 self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     @contextmanager

@@ -29,12 +29,12 @@ def for_this_instance(config: Config) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        said = header(request, ROWS_PASS)
+        token = header(request, ROWS_PASS)
         is_switch = request.path.startswith(SWITCHES)
         if is_switch and not is_called(request, names):
             problem = {"message": "this host name is not served here"}
             return json_answer({"error": problem}, status=421)
-        if is_switch and not is_rows_token(said, request.path, config):
+        if is_switch and not is_rows_token(token, request.path, config):
             problem = {"message": "switches are for this instance alone: payflow faults has them"}
             return json_answer({"error": problem}, status=403)
         return await handler(request)
