@@ -120,8 +120,8 @@ class CarrierGateway:
         async with self._session.request(method, url, json=body) as answer:
             if answer.status >= 500:  # noqa: PLR2004  whatever a broken server says
                 return answer.status, Shipment()
-            found = await read_answer(answer, ANSWER_BYTES_MAX)
-            return answer.status, msgspec.json.decode(found, type=Shipment)
+            content = await read_answer(answer, ANSWER_BYTES_MAX)
+            return answer.status, msgspec.json.decode(content, type=Shipment)
 
 
 def open_carrier(config: Config) -> CarrierGateway:

@@ -4,7 +4,7 @@ import msgspec
 import stripe
 
 from app.config import Config
-from app.gateways.provider_account import Account, Unclear, asked, fields_of, reason_of
+from app.gateways.provider_account import Account, Unclear, answer_of, fields_of, reason_of
 from app.wire.clock import now_ms
 from workflows.shared.provider_currencies import amount_minor_of
 
@@ -26,18 +26,18 @@ async def found_refund(config: Config, refund_id: str) -> FoundRefund | None:
     """Return the refund as it is now; None when the provider has none. Raises Unclear."""
     account = Account(config, now_ms)
     try:
-        found = await asked(account.refunds.retrieve_async(refund_id))
+        stripe_refund = await answer_of(account.refunds.retrieve_async(refund_id))
     except stripe.InvalidRequestError as error:
         if error.http_status != MISSING:
             raise Unclear(reason_of(error)) from error
         return None
     finally:
         await account.close()
-    intent, currency = found.payment_intent, found.currency.upper()
+    intent, currency = stripe_refund.payment_intent, stripe_refund.currency.upper()
     return FoundRefund(
         payment_id=intent if isinstance(intent, str) else str(getattr(intent, "id", "")),
-        status=str(found.status),
-        amount_minor=amount_minor_of(found.amount, currency),
+        status=str(stripe_refund.status),
+        amount_minor=amount_minor_of(stripe_refund.amount, currency),
         currency=currency,
-        refund_key=fields_of(found).get("refund_key", ""),
+        refund_key=fields_of(stripe_refund).get("refund_key", ""),
     )

@@ -123,14 +123,14 @@ def _configured() -> Send:
 
 def _to_inbox(address: str, inbox: Path, message: SendMessage) -> str:
     """Return `address` with what the plugin below must know: apprise hands on nothing else."""
-    known = {
+    fields = {
         "file": str(inbox),
         "notification_id": message.notification_id,
         "order_id": message.transaction_id,
         "customer_id": message.customer_id,
         "channel": message.channel,
     }
-    return f"{address}?{urlencode(known, quote_via=quote)}"
+    return f"{address}?{urlencode(fields, quote_via=quote)}"
 
 
 @cache
@@ -156,17 +156,17 @@ def _land(
     meta: dict[str, dict[str, str]],
     **_rest: object,
 ) -> bool:
-    known = meta["qsd"]
-    with closing(_open_inbox(known["file"])) as inbox:
+    fields = meta["qsd"]
+    with closing(_open_inbox(fields["file"])) as inbox:
         inbox.execute(
             "INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (notification_id) DO NOTHING",
             (
-                known["notification_id"],
+                fields["notification_id"],
                 now_ms(),
-                known["order_id"],
-                known.get("customer_id", ""),
-                known["channel"],
+                fields["order_id"],
+                fields.get("customer_id", ""),
+                fields["channel"],
                 title,
                 body,
             ),

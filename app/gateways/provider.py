@@ -16,7 +16,7 @@ from app.gateways.provider_account import (
     Broken,
     Clock,
     Unclear,
-    asked,
+    answer_of,
     code_of,
     is_current,
     read,
@@ -88,11 +88,11 @@ class ProviderGateway:
             return _voided(command)
         if not is_current(intent):
             intent = await read(self._account.intents.retrieve_async(intent.id))
-        known = await self._outcome(command, intent)
-        if known is None and isinstance(command, VoidCharge):
+        answer = await self._outcome(command, intent)
+        if answer is None and isinstance(command, VoidCharge):
             return await self._cancel(command, intent.id)
-        known = known or self._waits.answer(command.transaction_id, _attempt(command), intent)
-        return known or await self._confirm(command, intent.id)
+        answer = answer or self._waits.answer(command.transaction_id, _attempt(command), intent)
+        return answer or await self._confirm(command, intent.id)
 
     async def _find(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the one intent of this order; None when there is none and it can count as voided.
@@ -102,9 +102,9 @@ class ProviderGateway:
         """
         # The key of an intent is of the amount first asked for, which a mismatch has corrected.
         if self._account.is_old(command) or _payment_id(command):
-            known = await self._existing(command)
-            if known is not None:
-                return known
+            intent = await self._existing(command)
+            if intent is not None:
+                return intent
         params: Any = {
             "amount": provider_amount(command.amount_minor, command.currency),
             "currency": command.currency.lower(),
@@ -116,14 +116,14 @@ class ProviderGateway:
             params["capture_method"] = "manual"
         key = self._account.key(command, "create")
         try:
-            return await asked(self._account.intents.create_async(params, key))
+            return await answer_of(self._account.intents.create_async(params, key))
         except Broken as broken:
             if not broken.replayed:
                 raise
         # The answer kept under the key is a 500: it will never be another one. Look for the intent.
-        found = await self._search(command)
-        if found is not None:
-            return found
+        intent = await self._search(command)
+        if intent is not None:
+            return intent
         if isinstance(command, VoidCharge):
             return None
         raise Unclear("the provider failed to create the intent")
@@ -144,9 +144,9 @@ class ProviderGateway:
             "query": self._account.query(command),
             "limit": INTENTS_MAX,
         }
-        found = await read(self._account.intents.search_async(params))
+        page = await read(self._account.intents.search_async(params))
         # The search of an installation without a name finds those of the others too.
-        ours = [each for each in found.data if self._account.owns(command, each)]
+        ours = [each for each in page.data if self._account.owns(command, each)]
         return min(ours, key=_rank, default=None)
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
@@ -188,22 +188,22 @@ class ProviderGateway:
         refused: stripe.InvalidRequestError | stripe.IdempotencyError,
     ) -> ProviderAnswer:
         intent = await read(self._account.intents.retrieve_async(intent_id))
-        known = await self._state(command, intent)
-        return known or _unknown(command, reason_of(refused), intent_id)
+        answer = await self._state(command, intent)
+        return answer or _unknown(command, reason_of(refused), intent_id)
 
     async def _state_or_unknown(
         self, command: Command, intent: stripe.PaymentIntent
     ) -> ProviderAnswer:
         try:
-            known = await self._state(command, intent)
+            answer = await self._state(command, intent)
         except Unclear as trouble:
             return _unknown(command, trouble, intent.id)
-        return known or _unknown(command, f"it is {intent.status}", intent.id)
+        return answer or _unknown(command, f"it is {intent.status}", intent.id)
 
     async def _state(self, command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
         """Return the outcome, or who has to act before there is one. Raises Unclear."""
-        known = await self._outcome(command, intent)
-        return known or self._waits.answer(command.transaction_id, _attempt(command), intent)
+        answer = await self._outcome(command, intent)
+        return answer or self._waits.answer(command.transaction_id, _attempt(command), intent)
 
     async def _outcome(
         self, command: Command, intent: stripe.PaymentIntent

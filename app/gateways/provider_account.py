@@ -105,16 +105,16 @@ class Account:
         attempt: int,
         ask: Callable[[stripe.RequestOptions], Awaitable[Answer]],
     ) -> Answer:
-        """Return the answer to what the provider does once, whatever the key. Raises as `asked`.
+        """Return the answer to what the provider does once, whichever key. Raises as `answer_of`.
 
         A 500 that is kept under the key never changes: it is asked under another one then.
         """
         try:
-            return await asked(ask(self.key(command, verb)))
+            return await answer_of(ask(self.key(command, verb)))
         except Broken as broken:
             if not broken.replayed:
                 raise
-        return await asked(ask(self.key(command, verb, str(attempt))))
+        return await answer_of(ask(self.key(command, verb, str(attempt))))
 
     def metadata(self, command: ProviderCommand) -> dict[str, str]:
         """Return what says at the provider whose an intent or a refund is."""
@@ -126,16 +126,16 @@ class Account:
 
     def query(self, command: ProviderCommand) -> str:
         """Return the search for the intents of an order."""
-        wanted = self.metadata(command)
+        metadata = self.metadata(command)
         if not command.asked_at_ms:
             # It may have been created before intents had the name of an installation.
-            wanted.pop(INSTALLATION, None)
+            metadata.pop(INSTALLATION, None)
         return " AND ".join(
-            f"metadata['{name}']:'{_quoted(text)}'" for name, text in wanted.items()
+            f"metadata['{name}']:'{_quoted(text)}'" for name, text in metadata.items()
         )
 
 
-async def asked(asking: Awaitable[Answer]) -> Answer:
+async def answer_of(asking: Awaitable[Answer]) -> Answer:
     """Return what the provider answers.
 
     Raises Unclear for all trouble of the network and the server; a business no (CardError), a
@@ -166,14 +166,14 @@ async def asked(asking: Awaitable[Answer]) -> Answer:
 async def read(reading: Awaitable[Answer]) -> Answer:
     """Return what the provider has. Raises Unclear, also where it has no such thing."""
     try:
-        return await asked(reading)
+        return await answer_of(reading)
     except stripe.InvalidRequestError as error:
         raise Unclear(reason_of(error)) from error
 
 
-def is_current(found: stripe.PaymentIntent | stripe.Refund) -> bool:
-    """Return whether `found` is as it is now: not the answer kept under a key, nor of a search."""
-    answer = found.last_response
+def is_current(stripe_object: stripe.PaymentIntent | stripe.Refund) -> bool:
+    """Return whether it is as it is now: not the answer kept under a key, nor of a search."""
+    answer = stripe_object.last_response
     return answer is not None and REPLAYED not in answer.headers
 
 
@@ -189,9 +189,9 @@ def code_of(error: object) -> str:
     return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
 
 
-def fields_of(found: object) -> dict[str, str]:
+def fields_of(stripe_object: object) -> dict[str, str]:
     """Return the metadata of an object of the SDK, which raises for missing fields."""
-    metadata = getattr(found, "metadata", None)
+    metadata = getattr(stripe_object, "metadata", None)
     return cast("dict[str, str]", metadata.to_dict()) if metadata else {}
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import stripe
 
-from app.gateways.provider_account import Account, Broken, Unclear, asked, read, reason_of
+from app.gateways.provider_account import Account, Broken, Unclear, answer_of, read, reason_of
 from workflows.payment.provider_capture_messages import (
     CaptureCharge,
     CaptureRefused,
@@ -32,13 +32,15 @@ async def held(
 ) -> ProviderAnswer:
     """Return what is held by `intent`, and until when. Raises Unclear."""
     params: stripe.params.PaymentIntentRetrieveParams = {"expand": ["latest_charge"]}
-    known = await read(account.intents.retrieve_async(intent.id, params))
+    current_intent = await read(account.intents.retrieve_async(intent.id, params))
     return ChargeAuthorized(
         transaction_id=transaction_id,
-        payment_id=known.id,
-        amount_minor=amount_minor_of(known.amount_capturable, known.currency.upper()),
-        currency=known.currency.upper(),
-        capture_before_ms=_before_seconds(known) * 1_000,
+        payment_id=current_intent.id,
+        amount_minor=amount_minor_of(
+            current_intent.amount_capturable, current_intent.currency.upper()
+        ),
+        currency=current_intent.currency.upper(),
+        capture_before_ms=_before_seconds(current_intent) * 1_000,
         attempt=attempt,
     )
 
@@ -49,8 +51,8 @@ async def let_go_minor(account: Account, intent: stripe.PaymentIntent) -> int:
     Its charge keeps the amount, which then counts as refunded: docs.stripe.com/api/charges/object.
     """
     params: stripe.params.PaymentIntentRetrieveParams = {"expand": ["latest_charge"]}
-    known = await read(account.intents.retrieve_async(intent.id, params))
-    charge: object = known.latest_charge
+    current_intent = await read(account.intents.retrieve_async(intent.id, params))
+    charge: object = current_intent.latest_charge
     if not isinstance(charge, stripe.Charge) or charge.status != "succeeded":
         return 0
     return amount_minor_of(charge.amount, charge.currency.upper())
@@ -59,15 +61,15 @@ async def let_go_minor(account: Account, intent: stripe.PaymentIntent) -> int:
 def _before_seconds(intent: stripe.PaymentIntent) -> int:
     charge: object = intent.latest_charge
     details = getattr(charge, "payment_method_details", None)
-    said = getattr(getattr(details, "card", None), "capture_before", None)
-    return int(said or intent.created + HOLD_SECONDS)
+    capture_before = getattr(getattr(details, "card", None), "capture_before", None)
+    return int(capture_before or intent.created + HOLD_SECONDS)
 
 
 async def capture(account: Account, command: CaptureCharge) -> ProviderAnswer:
     """Return what came of taking the money: captured, refused in this round, or not known."""
     try:
         asks_first = account.is_old(command) or command.round > 0
-        intent = await _known(account, command) if asks_first else await _take(account, command)
+        intent = await _retrieve(account, command) if asks_first else await _take(account, command)
         if asks_first and intent.status == "requires_capture":
             intent = await _take(account, command)
         if intent.status == "canceled" and command.round:
@@ -81,7 +83,7 @@ async def capture(account: Account, command: CaptureCharge) -> ProviderAnswer:
     return _answer(command, intent)
 
 
-async def _known(account: Account, command: CaptureCharge) -> stripe.PaymentIntent:
+async def _retrieve(account: Account, command: CaptureCharge) -> stripe.PaymentIntent:
     return await read(account.intents.retrieve_async(command.payment_id))
 
 
@@ -93,12 +95,12 @@ async def _take(account: Account, command: CaptureCharge) -> stripe.PaymentInten
     # A kept answer of the first time may be a 500, which never changes: every try has its key.
     key = account.key(command, "capture", str(command.round), str(command.attempt))
     try:
-        return await asked(account.intents.capture_async(command.payment_id, params, key))
+        return await answer_of(account.intents.capture_async(command.payment_id, params, key))
     except Broken:
-        return await _known(account, command)
+        return await _retrieve(account, command)
     except stripe.InvalidRequestError:
         # It is captured already, or canceled; else the provider refuses it for good.
-        intent = await _known(account, command)
+        intent = await _retrieve(account, command)
         if intent.status == "requires_capture":
             raise
         return intent
@@ -110,8 +112,8 @@ async def _charge_anew(account: Account, command: CaptureCharge) -> stripe.Payme
         "query": account.query(command),
         "limit": INTENTS_MAX,
     }
-    found = await read(account.intents.search_async(query))
-    paid = [each for each in found.data if each.status == "succeeded"]
+    page = await read(account.intents.search_async(query))
+    paid = [each for each in page.data if each.status == "succeeded"]
     if paid := [each for each in paid if account.owns(command, each)]:
         return paid[0]
     anew = {
@@ -127,7 +129,7 @@ async def _charge_anew(account: Account, command: CaptureCharge) -> stripe.Payme
     # The SDK's types do not name `payment_method_types`, which its API takes.
     params = cast("stripe.params.PaymentIntentCreateParams", anew)
     key = account.key(command, "charge anew", str(command.round))
-    return await asked(account.intents.create_async(params, key))
+    return await answer_of(account.intents.create_async(params, key))
 
 
 def _answer(command: CaptureCharge, intent: stripe.PaymentIntent) -> ProviderAnswer:

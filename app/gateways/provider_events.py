@@ -31,9 +31,9 @@ class ProviderEvents:
         )
         if after:
             params["starting_after"] = after
-        found = await read(self._account.events.list_async(params))
-        events: list[dict[str, object]] = [each.to_dict() for each in found.data]
-        last = found.data[-1].id if found.has_more and found.data else ""
+        page = await read(self._account.events.list_async(params))
+        events: list[dict[str, object]] = [each.to_dict() for each in page.data]
+        last = page.data[-1].id if page.has_more and page.data else ""
         return EventPage(events=events, after=last)
 
     async def close(self) -> None:

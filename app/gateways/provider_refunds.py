@@ -8,7 +8,7 @@ from app.gateways import provider_disputes
 from app.gateways.provider_account import (
     Account,
     Unclear,
-    asked,
+    answer_of,
     code_of,
     fields_of,
     is_current,
@@ -50,10 +50,10 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
     except AmountRefused as refused:
         return _refused(command, str(refused))
     try:
-        known = await _before_asking(account, command)
+        answer = await _before_asking(account, command)
     except Unclear as trouble:
         return _unknown(command, trouble)
-    return known or await _asked(account, command, amount)
+    return answer or await _ask(account, command, amount)
 
 
 async def _before_asking(account: Account, command: RefundCharge) -> ProviderAnswer | None:
@@ -72,7 +72,7 @@ async def _before_asking(account: Account, command: RefundCharge) -> ProviderAns
     return None
 
 
-async def _asked(account: Account, command: RefundCharge, amount: int) -> ProviderAnswer:
+async def _ask(account: Account, command: RefundCharge, amount: int) -> ProviderAnswer:
     params: stripe.params.RefundCreateParams = {
         "payment_intent": command.payment_id,
         "amount": amount,
@@ -87,10 +87,10 @@ async def _asked(account: Account, command: RefundCharge, amount: int) -> Provid
     again += ("refused", str(command.refusals)) if command.refusals else ()
     key = account.key(command, "refund", command.refund_key, *again)
     try:
-        found = await asked(account.refunds.create_async(params, key))
-        if not is_current(found):
-            found = await read(account.refunds.retrieve_async(found.id))
-        return _state(command, found)
+        stripe_refund = await answer_of(account.refunds.create_async(params, key))
+        if not is_current(stripe_refund):
+            stripe_refund = await read(account.refunds.retrieve_async(stripe_refund.id))
+        return _state(command, stripe_refund)
     except (Unclear, stripe.InvalidRequestError, stripe.IdempotencyError) as trouble:
         return await _after_trouble(account, command, trouble)
 
@@ -108,14 +108,14 @@ async def _after_trouble(
 ) -> ProviderAnswer:
     code = code_of(trouble.error) if isinstance(trouble, stripe.InvalidRequestError) else ""
     try:
-        known = await _listed(account, command)
-        if known is None and code == DISPUTED:
+        answer = await _listed(account, command)
+        if answer is None and code == DISPUTED:
             dispute_id = await provider_disputes.find(account, command.payment_id)
             return _refused(command, code, dispute_id)
     except Unclear:
         return _unknown(command, trouble)
-    if known is not None:
-        return known
+    if answer is not None:
+        return answer
     if isinstance(trouble, stripe.IdempotencyError):
         # The key is of another refund, now and whenever it is asked again.
         return _refused(command, reason_of(trouble))
@@ -128,8 +128,8 @@ async def _listed(account: Account, command: RefundCharge) -> ProviderAnswer | N
         "payment_intent": command.payment_id,
         "limit": REFUNDS_MAX,
     }
-    found = await read(account.refunds.list_async(params))
-    for each in found.data:
+    page = await read(account.refunds.list_async(params))
+    for each in page.data:
         fields = fields_of(each)
         numbered = fields.get("refund_key", ""), fields.get("round") or "0"
         if numbered == (command.refund_key, str(command.round)):
@@ -137,21 +137,21 @@ async def _listed(account: Account, command: RefundCharge) -> ProviderAnswer | N
     return None
 
 
-def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
+def _state(command: Command, stripe_refund: stripe.Refund) -> ProviderAnswer:
     about = {
         "transaction_id": command.transaction_id,
         "refund_key": command.refund_key,
-        "refund_id": found.id,
+        "refund_id": stripe_refund.id,
         "round": command.round,
     }
-    if found.status == "succeeded":
-        amount_minor = amount_minor_of(found.amount, found.currency.upper())
+    if stripe_refund.status == "succeeded":
+        amount_minor = amount_minor_of(stripe_refund.amount, stripe_refund.currency.upper())
         return RefundSucceeded(**about, attempt=command.attempt, amount_minor=amount_minor)
-    if found.status in FAILED:
-        reason = getattr(found, "failure_reason", None) or found.status
+    if stripe_refund.status in FAILED:
+        reason = getattr(stripe_refund, "failure_reason", None) or stripe_refund.status
         return RefundFailed(**about, reason=str(reason)[:TEXT_CHARS_MAX])
     status: Literal["pending", "requires_action"] = (
-        "requires_action" if found.status == "requires_action" else "pending"
+        "requires_action" if stripe_refund.status == "requires_action" else "pending"
     )
     return RefundPending(**about, attempt=command.attempt, status=status)
 

@@ -89,12 +89,12 @@ class ProviderSettlement:
     async def payouts(self, since_seconds: int) -> list[stripe.Payout]:
         """Return the payouts since then, oldest first. Raises Unclear."""
         params: stripe.params.PayoutListParams = {"created": {"gte": since_seconds}, "limit": PAGE}
-        found: list[stripe.Payout] = []
+        payouts: list[stripe.Payout] = []
         for _ in range(PAGES_MAX):
             page = await read(self._account.payouts.list_async(params))
-            found += page.data
+            payouts += page.data
             if not page.has_more or not page.data:
-                return found[::-1]
+                return payouts[::-1]
             params["starting_after"] = page.data[-1].id
         raise Unclear(f"the list of payouts has more than {PAGES_MAX} pages")
 
@@ -134,18 +134,18 @@ class ProviderSettlement:
         self, params: stripe.params.BalanceTransactionListParams
     ) -> AsyncIterator[stripe.BalanceTransaction]:
         """Yield every balance transaction, newest first, through all pages. Raises Unclear."""
-        wanted: stripe.params.BalanceTransactionListParams = {
+        page_params: stripe.params.BalanceTransactionListParams = {
             **params,
             "limit": PAGE,
             "expand": ["data.source"],
         }
         for _ in range(PAGES_MAX):
-            page = await read(self._account.balance_transactions.list_async(wanted))
+            page = await read(self._account.balance_transactions.list_async(page_params))
             for one in page.data:
                 yield one
             if not page.has_more or not page.data:
                 return
-            wanted["starting_after"] = page.data[-1].id
+            page_params["starting_after"] = page.data[-1].id
         raise Unclear(f"a list of balance transactions has more than {PAGES_MAX} pages")
 
     async def _order_of(self, transaction: stripe.BalanceTransaction) -> str:
@@ -162,41 +162,46 @@ class ProviderSettlement:
 
     async def _metadata_of(self, intent_id: str) -> dict[str, str]:
         if intent_id not in self._metadata:
-            found = await read(self._account.intents.retrieve_async(intent_id))
-            self._metadata[intent_id] = fields_of(found)
+            intent = await read(self._account.intents.retrieve_async(intent_id))
+            self._metadata[intent_id] = fields_of(intent)
         return self._metadata[intent_id]
 
 
-def _reported(found: stripe.BalanceTransaction, order_id: str) -> BalanceTransactionReported | None:
+def _reported(
+    transaction: stripe.BalanceTransaction, order_id: str
+) -> BalanceTransactionReported | None:
     """Return the message of a balance transaction; None when it is of no order."""
-    currency = found.currency.upper()
+    currency = transaction.currency.upper()
     return _converted(
         BalanceTransactionReported,
         order_id=order_id,
-        balance_transaction_id=found.id,
-        category=found.reporting_category,
-        source_id=_id_of(found.source),
-        amount_minor=amount_minor_of(found.amount, currency),
-        fee_minor=amount_minor_of(found.fee, currency),
-        net_minor=amount_minor_of(found.net, currency),
+        balance_transaction_id=transaction.id,
+        category=transaction.reporting_category,
+        source_id=_id_of(transaction.source),
+        amount_minor=amount_minor_of(transaction.amount, currency),
+        fee_minor=amount_minor_of(transaction.fee, currency),
+        net_minor=amount_minor_of(transaction.net, currency),
         currency=currency,
-        created_at_ms=found.created * 1_000,
-        available_at_ms=found.available_on * 1_000,
+        created_at_ms=transaction.created * 1_000,
+        available_at_ms=transaction.available_on * 1_000,
     )
 
 
 def _paid_out(
-    found: stripe.BalanceTransaction, order_id: str, payout: stripe.Payout, status: PayoutStatus
+    transaction: stripe.BalanceTransaction,
+    order_id: str,
+    payout: stripe.Payout,
+    status: PayoutStatus,
 ) -> BalanceTransactionPaidOut | None:
     """Return the message of one line of a payout; None when it is of no order."""
-    currency = found.currency.upper()
+    currency = transaction.currency.upper()
     return _converted(
         BalanceTransactionPaidOut,
         order_id=order_id,
-        balance_transaction_id=found.id,
+        balance_transaction_id=transaction.id,
         payout_id=payout.id,
         status=status,
-        net_minor=amount_minor_of(found.net, currency),
+        net_minor=amount_minor_of(transaction.net, currency),
         currency=currency,
         created_at_ms=payout.created * 1_000,
         arrival_at_ms=payout.arrival_date * 1_000,
@@ -216,9 +221,9 @@ def _converted(shape: type[Shape], **fields: object) -> Shape | None:
         raise Unclear(f"{about} cannot be understood: {error}") from error
 
 
-def _id_of(found: object) -> str:
+def _id_of(reference: object) -> str:
     """Return the id of what may be expanded; empty for nothing."""
-    return found if isinstance(found, str) else str(getattr(found, "id", "") or "")
+    return reference if isinstance(reference, str) else str(getattr(reference, "id", "") or "")
 
 
 # --- one reading ----------------------------------------------------------------
@@ -238,12 +243,12 @@ async def new_events(
             yield part
             _note(position, counts, part)
     for payout in await provider.payouts(position.payouts_since_seconds):
-        found = await provider.lines(payout)
-        for part in chunks(position.new(found.lines)):
+        payout_lines = await provider.lines(payout)
+        for part in chunks(position.new(payout_lines.lines)):
             yield part
             _note(position, counts, part)
         counts.payouts += 1
-        position.note_payout(found.payout_id, found.created_ms, found.status)
+        position.note_payout(payout_lines.payout_id, payout_lines.created_ms, payout_lines.status)
 
 
 def _note(position: SettlementPosition, counts: Counts, part: Sequence[Event]) -> None:
