@@ -118,32 +118,32 @@ async def wait_for_broker(config: Config, is_over: Callable[[], bool]) -> None:
                     return
 
 
-async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:
+async def ensure_topics(config: Config, specs: Sequence[TopicSpec]) -> list[str]:
     """Make the missing topics, wait until all can be used; return the names of the new ones.
 
     May be called by several processes at once. Settings of existing topics stay as they are.
     Raises TopicError for a topic that has another number of partitions or cannot be made.
     """
     async with admin_client(config) as admin:
-        existing = await _partitions(admin, wanted)
-        _compare(wanted, existing)
-        missing = [spec for spec in wanted if spec.name not in existing]
-        made: list[str] = []
+        existing = await _partitions(admin, specs)
+        _compare(specs, existing)
+        missing = [spec for spec in specs if spec.name not in existing]
+        new_names: list[str] = []
         for some in _chunks(missing):
-            made += await _create(admin, config, some)
-        await _visible(admin, wanted)
-    return made
+            new_names += await _create(admin, config, some)
+        await _visible(admin, specs)
+    return new_names
 
 
 async def topic_settings(
     admin: AIOKafkaAdminClient, names: Sequence[str], settings: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """Return `settings` of each topic by Kafka's names, as far as the brokers say them."""
-    asked = [
+    resources = [
         ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(settings))
         for name in names
     ]
-    answers: list[Any] = await admin.describe_configs(asked) if asked else []
+    answers: list[Any] = await admin.describe_configs(resources) if resources else []
     return {
         name: {setting[0]: setting[1] for setting in entries if setting[1] is not None}
         for answer in answers
@@ -172,9 +172,9 @@ async def delete_before(admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition
     )
 
 
-async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> Mapping[str, int]:
+async def _partitions(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> Mapping[str, int]:
     """Return the number of partitions of each wanted topic that exists and can be written to."""
-    described = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
+    described = await admin.describe_topics([spec.name for spec in specs]) if specs else []
     return {
         topic["topic"]: len(topic["partitions"])
         for topic in described
@@ -183,12 +183,12 @@ async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -
     }
 
 
-def _compare(wanted: Sequence[TopicSpec], existing: Mapping[str, int]) -> None:
-    for spec in wanted:
-        found = existing.get(spec.name, spec.partitions)
-        if found != spec.partitions:
+def _compare(specs: Sequence[TopicSpec], existing: Mapping[str, int]) -> None:
+    for spec in specs:
+        count = existing.get(spec.name, spec.partitions)
+        if count != spec.partitions:
             raise TopicError(
-                f"topic {spec.name} has {found} partitions, {spec.partitions} are wanted; rows "
+                f"topic {spec.name} has {count} partitions, {spec.partitions} are wanted; rows "
                 "would lose their keys. Operator: set PAYFLOW_PARTITIONS to what the topics have, "
                 "or start with a new cluster (embedded: another PAYFLOW_DATA_DIR)."
             )
@@ -197,7 +197,7 @@ def _compare(wanted: Sequence[TopicSpec], existing: Mapping[str, int]) -> None:
 async def _create(
     admin: AIOKafkaAdminClient, config: Config, specs: Sequence[TopicSpec]
 ) -> list[str]:
-    asked = [
+    new_topics = [
         NewTopic(
             name=spec.name,
             num_partitions=spec.partitions,
@@ -206,15 +206,15 @@ async def _create(
         )
         for spec in specs
     ]
-    answer: Any = await admin.create_topics(asked)
-    made: list[str] = []
+    answer: Any = await admin.create_topics(new_topics)
+    names: list[str] = []
     for name, code, *detail in answer.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise TopicError(f"topic {name} cannot be made: {error.__name__} {detail or ''}")
         if not code:
-            made.append(name)
-    return made
+            names.append(name)
+    return names
 
 
 def _settings(spec: TopicSpec) -> dict[str, str]:
@@ -226,13 +226,13 @@ def _settings(spec: TopicSpec) -> dict[str, str]:
     }
 
 
-async def _visible(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> None:
+async def _visible(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
     """Wait until every wanted topic has a leader for each partition."""
     deadline_s = time.monotonic() + VISIBLE_SECONDS_MAX
-    names = {spec.name for spec in wanted}
+    names = {spec.name for spec in specs}
     while True:
-        existing = await _partitions(admin, wanted)
-        _compare(wanted, existing)
+        existing = await _partitions(admin, specs)
+        _compare(specs, existing)
         unseen = sorted(names - set(existing))
         if not unseen:
             return

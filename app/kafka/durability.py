@@ -48,21 +48,25 @@ async def check_durable(config: Config, names: Iterable[str]) -> None:
         raise TopicError(_refusal(refused))
 
 
-async def forgetful_topics(config: Config, wanted: Iterable[TopicSpec]) -> list[str]:
+async def forgetful_topics(config: Config, specs: Iterable[TopicSpec]) -> list[str]:
     """Return the topics that keep records for less than is wanted, such as those made earlier.
 
     Also those that are compacted and should not be.
     """
-    kept = {spec.name: spec.retention_ms for spec in wanted if spec.cleanup == "delete"}
-    if not kept:
+    retention_ms_by_topic = {
+        spec.name: spec.retention_ms if spec.retention_ms >= 0 else math.inf
+        for spec in specs
+        if spec.cleanup == "delete"
+    }
+    if not retention_ms_by_topic:
         return []
     async with admin_client(config) as admin:
-        settings = await topic_settings(admin, sorted(kept), (RETENTION, CLEANUP))
+        settings = await topic_settings(admin, sorted(retention_ms_by_topic), (RETENTION, CLEANUP))
     return sorted(
         name
         for name, own in settings.items()
         if "compact" in own.get(CLEANUP, "")
-        or 0 <= int(own.get(RETENTION, "-1")) < (kept[name] if kept[name] >= 0 else math.inf)
+        or 0 <= int(own.get(RETENTION, "-1")) < retention_ms_by_topic[name]
     )
 
 
@@ -78,7 +82,7 @@ def _faults(config: Config, topic: Mapping[str, Any], settings: Mapping[str, str
 
 def _refusal(refused: Mapping[str, Sequence[str]]) -> str:
     some = "; ".join(
-        f"{name} {', '.join(said)}" for name, said in list(refused.items())[:NAMES_MAX]
+        f"{name} {', '.join(faults)}" for name, faults in list(refused.items())[:NAMES_MAX]
     )
     more = f"; and {len(refused) - NAMES_MAX} more" if len(refused) > NAMES_MAX else ""
     return (

@@ -58,7 +58,7 @@ def group_of(service: str) -> str:
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
     """Return the next offset of each partition that `group` has committed; -1: none."""
-    return {place: known.offset for place, known in (await commits(admin, group)).items()}
+    return {place: commit.offset for place, commit in (await commits(admin, group)).items()}
 
 
 @stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)

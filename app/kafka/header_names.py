@@ -47,8 +47,8 @@ class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  final only to say 
 
 class _Body(bytearray):
     def __getitem__(self, at: SupportsIndex | slice) -> Any:
-        found = super().__getitem__(at)
-        return found if isinstance(found, int) else _Name(found)
+        part = super().__getitem__(at)
+        return part if isinstance(part, int) else _Name(part)
 
 
 class _Name(bytes):

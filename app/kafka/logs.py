@@ -154,13 +154,13 @@ def marked(commit: Commit, mark: Mark) -> Commit:
     """
 
     async def commit_marked(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        made = {
+        marked_offsets = {
             place: OffsetAndMetadata(each.offset, metadata)
             for place, each in offsets.items()
             if (metadata := mark(place.topic, place.partition)) is not None
         }
-        if made:
-            await commit(made)
+        if marked_offsets:
+            await commit(marked_offsets)
 
     return commit_marked
 

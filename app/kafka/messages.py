@@ -17,19 +17,19 @@ from workflows.shared.message import Message, type_name
 from workflows.shared.topic import Topic, topic_of
 
 
-async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
-    """Return every message of Payflow on `wanted`, by topic, in the order of each partition.
+async def messages_of(config: Config, topics: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
+    """Return every message of Payflow on `topics`, by topic, in the order of each partition.
 
     Records that cannot be decoded or have no valid signature are left out.
     """
-    found: list[tuple[Envelope, Message]] = []
+    messages: list[tuple[Envelope, Message]] = []
     async with reader(config) as consumer:
-        for topic in wanted:
+        for topic in topics:
             begins, ends = await span(consumer, declared_places(topic.name, config))
             for place, begin in begins.items():
                 async for record in read_to_end(consumer, {place: begin}, ends):
-                    found += _read(record, config)
-    return found
+                    messages += _read(record, config)
+    return messages
 
 
 def _read(record: Consumed, config: Config) -> list[tuple[Envelope, Message]]:

@@ -66,7 +66,7 @@ def record_bytes(
     delta: int, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()
 ) -> bytes:
     """Return one record, `delta` offsets behind the first of its batch."""
-    header_bytes = b"".join(part_bytes(name) + part_bytes(said) for name, said in headers)
+    header_bytes = b"".join(part_bytes(name) + part_bytes(content) for name, content in headers)
     parts = part_bytes(key) + part_bytes(value) + varint(len(headers)) + header_bytes
     return sized(b"\0" + varint(0) + varint(delta) + parts)
 
@@ -76,18 +76,18 @@ def sized(body: bytes) -> bytes:
     return varint(len(body)) + body
 
 
-def batch_bytes(said: BatchHeader, content: bytes) -> bytes:
+def batch_bytes(fields: BatchHeader, content: bytes) -> bytes:
     """Return the batch with `content` behind the header, its length and its checksum right."""
-    delta = said.count - 1 if said.delta is None else said.delta
-    known = said.producer != NO_PRODUCER
+    delta = fields.count - 1 if fields.delta is None else fields.delta
+    has_producer = fields.producer != NO_PRODUCER
     header = HEADER.pack(
-        0, 0, NO_PRODUCER, said.magic, 0, said.attributes, delta, said.at_ms, said.at_ms,
-        said.producer, 0 if known else -1, 0 if known else -1, said.count,
+        0, 0, NO_PRODUCER, fields.magic, 0, fields.attributes, delta, fields.at_ms, fields.at_ms,
+        fields.producer, 0 if has_producer else -1, 0 if has_producer else -1, fields.count,
     )  # fmt: skip
-    made = bytearray(header + content)
-    LENGTH.pack_into(made, LENGTH_AT, len(made) - LENGTH_AT - LENGTH.size)
-    CRC.pack_into(made, CRC_AT, crc32c(bytes(made[ATTRIBUTES_AT:])))
-    return bytes(made)
+    batch = bytearray(header + content)
+    LENGTH.pack_into(batch, LENGTH_AT, len(batch) - LENGTH_AT - LENGTH.size)
+    CRC.pack_into(batch, CRC_AT, crc32c(bytes(batch[ATTRIBUTES_AT:])))
+    return bytes(batch)
 
 
 async def send_bytes(producer: AIOKafkaProducer, place: TopicPartition, body: bytes) -> int:

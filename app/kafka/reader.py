@@ -177,7 +177,7 @@ def declared_places(topic: str, config: Config) -> list[TopicPartition]:
 
 async def places_of(config: Config, topic: str) -> list[TopicPartition]:
     """Return the partitions of `topic`. Raises NoSuchTopic."""
-    known = await partitions(config)
-    if topic not in known:
+    partitions_by_topic = await partitions(config)
+    if topic not in partitions_by_topic:
         raise NoSuchTopic(f"there is no topic {topic!r}; see: payflow topics ls")
-    return [TopicPartition(topic, at) for at in known[topic]]
+    return [TopicPartition(topic, at) for at in partitions_by_topic[topic]]

@@ -92,8 +92,8 @@ class Batches:
     def base_offset(self) -> int | None:
         """Return the first offset of the next batch; None where there is none."""
         body = self._next
-        known = body is not None and len(body) >= BASE_OFFSET.size
-        return BASE_OFFSET.unpack_from(body)[0] if known and body is not None else None
+        has_offset = body is not None and len(body) >= BASE_OFFSET.size
+        return BASE_OFFSET.unpack_from(body)[0] if has_offset and body is not None else None
 
     def _slice(self) -> memoryview | None:
         rest = self._body[self._at :]

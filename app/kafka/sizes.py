@@ -65,7 +65,7 @@ class DescribeLogDirs(Request[DescribeLogDirsStruct]):
 async def sizes(admin: AIOKafkaAdminClient) -> dict[tuple[str, int], int] | None:
     """Return the bytes of each partition, of its largest replica; None where no broker says."""
     brokers = [node["node_id"] for node in (await admin.describe_cluster())["brokers"]]
-    found: dict[tuple[str, int], int] = {}
+    size_by_place: dict[tuple[str, int], int] = {}
     for broker in brokers:
         try:
             answer: Any = await admin._send_request(DescribeLogDirs(), broker)  # noqa: SLF001
@@ -76,5 +76,6 @@ async def sizes(admin: AIOKafkaAdminClient) -> dict[tuple[str, int], int] | None
                 return None
             for name, partitions in topics:
                 for partition, size, _, _ in partitions:
-                    found[name, partition] = max(size, found.get((name, partition), 0))
-    return found
+                    place = name, partition
+                    size_by_place[place] = max(size, size_by_place.get(place, 0))
+    return size_by_place
