@@ -105,10 +105,10 @@ class Batch:
     def is_marked(self, mark: Place, record: Record) -> bool:
         """Return whether another record has applied what `mark` stands for; it is put again."""
         table = self.agent.table
-        known = self.marks.get(mark) or (table and self.runtime.read(table, *mark))
-        if known:
-            self.marks[mark] = known
-        return bool(known) and known != row.mark_of(record)
+        mark_body = self.marks.get(mark) or (table and self.runtime.read(table, *mark))
+        if mark_body:
+            self.marks[mark] = mark_body
+        return bool(mark_body) and mark_body != row.mark_of(record)
 
     def pass_by(self, record: Record, at: Place, before: Row[object]) -> None:
         """Move the applied offsets of the row past `record`, and nothing else."""
@@ -272,10 +272,10 @@ class Batch:
         """Dead-letter the parked events `lost`, whose copies do not come; return the row after."""
         after, first_topic = before, topic_received_on(self.agent, record)
         for event_id in lost:
-            gone = lost_copies.record_of(record, before, first_topic, event_id)
+            copy = lost_copies.record_of(record, before, first_topic, event_id)
             detail = lost_copies.detail(before, event_id)
-            self.dead_letter(gone, lost_copies.CAUSE, detail, None)
-            log.error("parked event lost", event_id=event_id, partition=at[0], origin=gone.origin)
+            self.dead_letter(copy, lost_copies.CAUSE, detail, None)
+            log.error("parked event lost", event_id=event_id, partition=at[0], origin=copy.origin)
             after = row.unpark(after, event_id)
         self.rows[at] = after
         return after

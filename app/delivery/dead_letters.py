@@ -76,14 +76,14 @@ def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
 
     `first_topic` is the topic it was first received on; empty: the one it was read from says it.
     """
-    kept = _kept(record)
+    dead_record = _truncate(record)
     added = [
         ("x-dead-cause", cause.encode()[:100]),
         ("x-dead-detail", detail.encode()[:1_000]),
         ("x-dead-stack", stack.encode()),
         (DEAD_BYTES, b"none" if record.value is None else str(len(record.value)).encode()),
         (DEAD_DIGEST, digest(record).hex().encode()),
-        (DEAD_TRUNCATED, b"no" if kept is record else b"yes"),
+        (DEAD_TRUNCATED, b"no" if dead_record is record else b"yes"),
         ("x-dead-service", service.encode()),
         ("x-dead-room", agent.encode()),
         ("x-dead-origin", record.origin.encode()),
@@ -92,9 +92,9 @@ def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
     ]
     return Outgoing(
         topic=dead_topic(first_topic or first_topic_of(record.topic, service), service),
-        key=kept.key,
-        value=kept.value,
-        headers=_with(kept, added),
+        key=dead_record.key,
+        value=dead_record.value,
+        headers=_with(dead_record, added),
     )
 
 
@@ -105,7 +105,7 @@ def stack_fingerprint(error: BaseException) -> str:
     return hashlib.sha256(f"{type(error).__name__}|{places}".encode()).hexdigest()[:12]
 
 
-def _kept(record: Record) -> Record:
+def _truncate(record: Record) -> Record:
     """Return `record`, truncated to what a dead topic accepts."""
     if size_of(record) <= DEAD_LETTER_BYTES_MAX:
         return record

@@ -23,9 +23,9 @@ def apply(  # noqa: PLR0913  the event, where it applies, and what is known
     An event to which a workflow declares a reaction is applied as its instructions. `knowledge` is
     that of an `InformedDecider`; `workflow` is that of the transaction, "" where it is not known.
     """
-    asked = instructions(agent.reactions, received, workflow)
+    reaction = instructions(agent.reactions, received, workflow)
     emitted: list[Message] = []
-    for message in (received,) if asked is None else asked:
+    for message in (received,) if reaction is None else reaction:
         state, more = _apply(agent, state, message, at_ms, knowledge)
         emitted += more
     return state, tuple(emitted)

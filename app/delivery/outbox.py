@@ -71,8 +71,8 @@ def left_behind(
 
 def _is_left(entry: OutboxEntry, adopted: Mapping[tuple[str, int], Adopted]) -> bool:
     topic, partition, epoch = read_source(entry.source)
-    known = adopted.get((topic, partition))
-    return known is not None and epoch == known.before and entry.offset >= known.produced
+    adoption = adopted.get((topic, partition))
+    return adoption is not None and epoch == adoption.before and entry.offset >= adoption.produced
 
 
 def _identity(agent: Agent, outbox_entry: OutboxEntry) -> str:

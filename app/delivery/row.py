@@ -148,9 +148,9 @@ def _in_order_of_keys(row: Row[object]) -> Row[object]:
     for name in state.__struct_fields__:
         value = getattr(state, name)
         if isinstance(value, dict):
-            known = cast("dict[str, object]", value)
-            if len(known) > KEYS_FEW:
-                ordered[name] = {key: known[key] for key in sorted(known)}
+            entries = cast("dict[str, object]", value)
+            if len(entries) > KEYS_FEW:
+                ordered[name] = {key: entries[key] for key in sorted(entries)}
     if not ordered:
         return row
     return msgspec.structs.replace(row, state=msgspec.structs.replace(state, **ordered))
@@ -158,8 +158,8 @@ def _in_order_of_keys(row: Row[object]) -> Row[object]:
 
 def applied(row: Row[object], record: Record, event_id: str) -> bool:
     """Return whether the event of `record` was applied, from this place or another."""
-    known = row.processed_ids
-    return behind(row, record) or event_id in known or digest_of(event_id) in known
+    processed_ids = row.processed_ids
+    return behind(row, record) or event_id in processed_ids or digest_of(event_id) in processed_ids
 
 
 def superseded(row: Row[object], record: Record, event_id: str) -> bool:
