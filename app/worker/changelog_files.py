@@ -79,8 +79,8 @@ async def _check_file(
         partitions=partitions_of(file.changelog, config),
     )
     identity = now.log.identity if now is not None else None
-    known = file.logs.get(file.changelog)
-    refill = check_changelog(source, known, identity, is_adopted=is_taken)
+    applied_log = file.logs.get(file.changelog)
+    refill = check_changelog(source, applied_log, identity, is_adopted=is_taken)
     if now is None or not (refill or file.offset >= now.end):
         return
     if not is_taken:
@@ -92,7 +92,7 @@ async def _check_file(
         )
     stored = stored_of(marks)
     # Without an identity it was taken already, and its offset is that of the changelog of now.
-    if stored is not None and known is not None and known.identity != LogIdentity():
+    if stored is not None and applied_log is not None and applied_log.identity != LogIdentity():
         check_stored(source, stored, file.offset + 1)
     await asyncio.to_thread(_take_as_it_is, file, now.end - 1)
 

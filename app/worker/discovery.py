@@ -40,10 +40,10 @@ async def announce(
     queries: LocalQueries, url: str, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
 ) -> None:
     """Announce address and partitions of this worker in a loop, and at once when they change."""
-    said: tuple[object, float] = (None, 0.0)
+    announcement: tuple[object, float] = (None, 0.0)
     while True:
         holds = queries.partitions()
-        if holds != said[0] or time.monotonic() - said[1] > ANNOUNCE_SECONDS:
+        if holds != announcement[0] or time.monotonic() - announcement[1] > ANNOUNCE_SECONDS:
             worker = Worker(
                 service=queries.service,
                 url=url,
@@ -55,7 +55,7 @@ async def announce(
             body = msgspec.json.encode(worker)
             record = Outgoing(topic=WORKERS, key=url.encode(), value=body, headers=[], partition=0)
             await send([record])
-            said = (holds, time.monotonic())
+            announcement = (holds, time.monotonic())
         await asyncio.sleep(0.25)
 
 
@@ -107,10 +107,10 @@ class Directory:
 
     def holders(self, table: str) -> list[Worker]:
         """Return the live workers that hold partitions of `table`, latest announcement first."""
-        found = [worker for worker in self.workers() if worker.partitions.get(table)]
-        return sorted(found, key=lambda worker: -worker.at_ms)
+        workers = [worker for worker in self.workers() if worker.partitions.get(table)]
+        return sorted(workers, key=lambda worker: -worker.at_ms)
 
     def owner(self, table: str, partition: int) -> Worker | None:
         """Return the live worker that holds `partition` of `table`, or None."""
-        found = (w for w in self.holders(table) if partition in w.partitions[table])
-        return next(found, None)
+        owners = (w for w in self.holders(table) if partition in w.partitions[table])
+        return next(owners, None)

@@ -41,10 +41,12 @@ async def has_service_run(
 
 def report_start(positions: Mapping[TopicPartition, Position], service: str) -> None:
     """Log where `service` starts for the first time, and what was deleted before."""
-    gone = [
+    deleted_ranges = [
         f"{place.topic}/{place.partition}: 0 to {position.offset - 1}"
         for place, position in sorted(positions.items())
         if position.log.joined and position.offset
     ]
-    if gone:
-        log.warning("first start, from the earliest records there are", service=service, gone=gone)
+    if deleted_ranges:
+        log.warning(
+            "first start, from the earliest records there are", service=service, gone=deleted_ranges
+        )

@@ -53,10 +53,10 @@ def follow(coordinator: Any, lease: Lease, lost: Callable[[], None]) -> None:
 
     async def do_heartbeat() -> bool:
         asked_at = time.monotonic()
-        known = bool(await checkpoint())
-        if known:
+        is_member = bool(await checkpoint())
+        if is_member:
             lease.renew(asked_at)
-        return known
+        return is_member
 
     def start_heartbeat_task() -> None:
         # aiokafka's first heartbeat comes after an interval; nobody may write until then.

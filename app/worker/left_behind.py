@@ -46,16 +46,16 @@ async def produce_left_behind(
     by_rows: defaultdict[tuple[str, int], dict[tuple[str, int], Adopted]] = defaultdict(dict)
     for place in places:
         agent, store = readers[place.topic]
-        taken = _taken(facts.get(place))
-        if taken and store is not None and place.partition in store.open_partitions():
-            by_rows[agent.name, place.partition][place.topic, place.partition] = taken
+        adoption = _adoption(facts.get(place))
+        if adoption and store is not None and place.partition in store.open_partitions():
+            by_rows[agent.name, place.partition][place.topic, place.partition] = adoption
     for (name, at), adopted in by_rows.items():
         agent, store = readers[next(iter(adopted))[0]]
         assert store is not None, name
         await _produce(app.producer_of(name), agent, store, at, adopted, config)
 
 
-def _taken(facts: PlaceFacts | None) -> Adopted | None:
+def _adoption(facts: PlaceFacts | None) -> Adopted | None:
     """Return what a place was adopted with, where a start is still to take it."""
     mark = log_of_mark(facts.metadata) if facts is not None else None
     if mark is None or not mark.adopted or mark.produced is None:

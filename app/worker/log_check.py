@@ -238,8 +238,8 @@ class LogCheck:
             bodies = (body for _, body in store.scan(place.partition, b""))
             return highest_applied(bodies, source_name(place.topic, place.partition, epoch))
 
-        known = before[store.changelog, place.partition].get(place.topic)
-        return RowsView(log=known, highest=highest)
+        applied_log = before[store.changelog, place.partition].get(place.topic)
+        return RowsView(log=applied_log, highest=highest)
 
     def _logs_of(
         self,
@@ -260,8 +260,8 @@ class LogCheck:
             for topic, (_, of) in self._readers.items()
             if of is store and (topic, at) in self.positions
         }
-        known = was.get(store.changelog)
-        stored = known.stored if known is not None else None
+        applied_log = was.get(store.changelog)
+        stored = applied_log.stored if applied_log is not None else None
         if is_filled:
             stored = stored_of(marks_of_table(self._readers, self._marks, store, at))
         changelog = AppliedLog(identity=changelogs[store.changelog].identity, stored=stored)

@@ -66,8 +66,8 @@ def judge(
     if facts.committed is None and not has_run:
         log = msgspec.structs.replace(log, joined=True)
     offset = _offset(source, facts, mark, log, rows)
-    said = msgspec.structs.replace(mark, stored=None) if mark is not None else None
-    is_committed = facts.committed == offset and said == log
+    committed_log = msgspec.structs.replace(mark, stored=None) if mark is not None else None
+    is_committed = facts.committed == offset and committed_log == log
     return Position(log=log, offset=offset, is_committed=is_committed)
 
 
@@ -129,9 +129,9 @@ def is_to_be_filled(
     if check_changelog(source, was.get(source.topic), identity, is_adopted=is_taken):
         return True
     stored = stored_of(marks)
-    known = was.get(source.topic)
+    applied_log = was.get(source.topic)
     # What the rows have noted was stored in the changelog before, and is filled into this one.
-    if stored is None or now is None or (known is not None and known.stored == stored):
+    if stored is None or now is None or (applied_log is not None and applied_log.stored == stored):
         return False
     if is_taken and not was:
         raise _rows_elsewhere(source)
@@ -173,21 +173,21 @@ def _log(
     source: Source, identity: LogIdentity, mark: AppliedLog | None, rows: RowsView | None
 ) -> AppliedLog:
     """Return the log to go on in; raises LogRefused when it is not the one that was applied."""
-    known = rows.log if rows is not None else None
+    applied_log = rows.log if rows is not None else None
     if mark is not None:
         check_identity(source, mark.identity, identity)
         if mark.adopted:
             return AppliedLog(identity=identity, epoch=mark.epoch)
-        if rows is not None and (known is None or known.epoch != mark.epoch):
+        if rows is not None and (applied_log is None or applied_log.epoch != mark.epoch):
             raise _refused(
                 source,
                 f"was read up to an offset that is committed, but the rows of {source.service} do "
                 "not know it: their changelog has been lost or put back",
                 "",
             )
-    if known is not None:
-        check_identity(source, known.identity, identity)
-    before = known or mark
+    if applied_log is not None:
+        check_identity(source, applied_log.identity, identity)
+    before = applied_log or mark
     return AppliedLog(identity=identity, epoch=before.epoch if before is not None else 0)
 
 

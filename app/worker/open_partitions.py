@@ -35,8 +35,8 @@ def marks_of_table(
     """Return those of `marks` that are of what the rows of one partition of `store` are made of."""
     return [
         marks[topic, at]
-        for topic, (_, kept) in readers.items()
-        if kept is store and (topic, at) in marks
+        for topic, (_, reader_store) in readers.items()
+        if reader_store is store and (topic, at) in marks
     ]
 
 

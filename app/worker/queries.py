@@ -59,7 +59,7 @@ class LocalQueries:
         for partition in store.open_partitions():
             body = store.get(partition, key.encode())
             if body is not None:
-                return _shown(agent, partition, key.encode(), body)
+                return _plain_row(agent, partition, key.encode(), body)
         return None
 
     def scan(self, table: str, prefix: str, limit: int, after: str) -> RowPage:
@@ -69,17 +69,17 @@ class LocalQueries:
         """
         agent, store = self._kept[table]
         begin = prefix.encode(), after.encode()
-        found: list[dict[str, object]] = []
+        rows: list[dict[str, object]] = []
         bytes_taken, last = 0, b""
         parts = (_rows(store, partition, *begin) for partition in store.open_partitions())
         for key, partition, body in merge(*parts):
-            if len(found) >= limit:
+            if len(rows) >= limit:
                 break
             if bytes_taken > ROWS_BYTES_MAX and key != last:
-                return RowPage(rows=found, next=last.decode(errors="replace"))
-            found.append(_shown(agent, partition, key, body))
+                return RowPage(rows=rows, next=last.decode(errors="replace"))
+            rows.append(_plain_row(agent, partition, key, body))
             bytes_taken, last = bytes_taken + len(key) + len(body), key
-        return RowPage(rows=found)
+        return RowPage(rows=rows)
 
 
 def _rows(
@@ -93,14 +93,14 @@ def _rows(
             yield key, partition, body
 
 
-def _shown(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, object]:
+def _plain_row(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, object]:
     assert agent.table is not None
-    kept = row.decode_row(agent.table, body)
+    stored_row = row.decode_row(agent.table, body)
     return {
         "key": key.decode(errors="replace"),
         "partition": partition,
-        "state": msgspec.to_builtins(kept.state),
-        "applied_offsets": kept.applied_offsets,
-        "parked": list(kept.parked),
-        "context": msgspec.to_builtins(kept.context),
+        "state": msgspec.to_builtins(stored_row.state),
+        "applied_offsets": stored_row.applied_offsets,
+        "parked": list(stored_row.parked),
+        "context": msgspec.to_builtins(stored_row.context),
     }

@@ -119,16 +119,16 @@ class Store:
         """
         entries: list[tuple[bytes, bytes]] = []
         own, size = (self._table.data.offset_key, row.LOGS_KEY), 0
-        found = self._database(partition).iter()
-        found.seek(after + b"\0" if after is not None else b"")
-        while found.valid() and len(entries) < PAGE_ROWS_MAX and size < PAGE_BYTES_MAX:
-            key = found.key()
+        iterator = self._database(partition).iter()
+        iterator.seek(after + b"\0" if after is not None else b"")
+        while iterator.valid() and len(entries) < PAGE_ROWS_MAX and size < PAGE_BYTES_MAX:
+            key = iterator.key()
             if key not in own:
-                entries.append((key, found.value()))
+                entries.append((key, iterator.value()))
                 size += len(entries[-1][1])
-            found.next()
+            iterator.next()
         try:
-            found.status()
+            iterator.status()
         except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
             self._stop(error)
         return entries

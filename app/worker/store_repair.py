@@ -83,11 +83,11 @@ def _read_through(database: rocksdict.Rdict) -> None:
 
 
 def _has_rows(path: Path) -> bool:
-    return any(found.stat().st_size for kind in ("*.sst", "*.log") for found in path.glob(kind))
+    return any(file.stat().st_size for kind in ("*.sst", "*.log") for file in path.glob(kind))
 
 
 def _set_aside(path: Path, fault: str) -> Path:
-    numbers = sorted(_number(found) for found in path.parent.glob(f"{path.name}.damaged-*"))
+    numbers = sorted(_number(folder) for folder in path.parent.glob(f"{path.name}.damaged-*"))
     for number in numbers[: max(len(numbers) - KEPT_MAX + 1, 0)]:
         shutil.rmtree(_set_aside_path(path, number))
     target = path.rename(_set_aside_path(path, max(numbers, default=0) + 1))

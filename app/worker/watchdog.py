@@ -183,7 +183,7 @@ async def _bounds(client: AIOKafkaConsumer, places: Sequence[Place]) -> Bounds:
     if not places:
         await client.topics()
         return {}
-    wanted = [TopicPartition(*place) for place in places]
-    begins = await client.beginning_offsets(wanted)
-    ends = await client.end_offsets(wanted)
-    return {(tp.topic, tp.partition): (begins[tp], ends[tp]) for tp in wanted}
+    partitions = [TopicPartition(*place) for place in places]
+    begins = await client.beginning_offsets(partitions)
+    ends = await client.end_offsets(partitions)
+    return {(tp.topic, tp.partition): (begins[tp], ends[tp]) for tp in partitions}
