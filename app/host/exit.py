@@ -32,9 +32,9 @@ def hard_stop(
     `show` may print details before the last message.
     """
     with suppress(RuntimeError):
-        gone = threading.Timer(LAST_LINE_SECONDS, os._exit, (code,))
-        gone.daemon = True
-        gone.start()
+        timer = threading.Timer(LAST_LINE_SECONDS, os._exit, (code,))
+        timer.daemon = True
+        timer.start()
     if show is not None:
         with suppress(Exception):
             show()

@@ -94,7 +94,7 @@ def _indented(value: object) -> str:
 
 def escaped(text: str) -> str:
     r"""Return `text` with each control character as `\xNN`."""
-    return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def _shape(config: Config) -> Processor:

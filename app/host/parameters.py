@@ -48,11 +48,11 @@ def for_people(detail: str) -> str:
     return _PATTERN.sub(AS_DESCRIBED, detail)
 
 
-def whole_number(said: str, least: int, most: int) -> int | None:
-    """Return the number that the digits `said` write, None where they do not, or out of bounds."""
-    if not (said.isascii() and said.isdigit() and len(said) <= DIGITS_MAX):
+def whole_number(digits: str, least: int, most: int) -> int | None:
+    """Return the number that `digits` write, None where they do not, or out of bounds."""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX):
         return None
-    number = int(said)
+    number = int(digits)
     return number if least <= number <= most else None
 
 
@@ -73,19 +73,19 @@ def query_of(request: web.Request) -> Mapping[str, str]:
     """Return all parameters of the query, each once. Raises BadParameter unless they are text."""
     for name, value in request.query.items():
         if not (is_text(name) and is_text(value)):
-            shown = name[:100] if is_text(name) else "query"
-            raise BadParameter("a parameter of the query is not UTF-8 text", shown)
+            label = name[:100] if is_text(name) else "query"
+            raise BadParameter("a parameter of the query is not UTF-8 text", label)
     return request.query
 
 
-def refuse_unknown(request: web.Request, known: Sequence[str]) -> None:
-    """Raise BadParameter for a parameter of the query that is not `known`.
+def refuse_unknown(request: web.Request, names: Sequence[str]) -> None:
+    """Raise BadParameter for a parameter of the query that is not in `names`.
 
     A filter with a typing mistake would show everything.
     """
     for name in query_of(request):
-        if name not in known:
-            there = ", ".join(known) or "none"
+        if name not in names:
+            there = ", ".join(names) or "none"
             raise BadParameter(
                 f"there is no parameter {name[:100]!r} here; there are: {there}", name[:100]
             )
@@ -94,16 +94,16 @@ def refuse_unknown(request: web.Request, known: Sequence[str]) -> None:
 def text_of(request: web.Request, name: str, standard: str = "") -> str:
     """Return the parameter `name` of the query. Raises BadParameter, also where it is repeated."""
     query_of(request)
-    said = request.query.getall(name, [standard])
-    if len(said) > 1:
+    occurrences = request.query.getall(name, [standard])
+    if len(occurrences) > 1:
         raise BadParameter(f"{name} is said more than once", name)
-    return said[0]
+    return occurrences[0]
 
 
 def texts(request: web.Request, name: str) -> Sequence[str]:
     """Return the parameters `name` of the query that say something. Raises BadParameter."""
     query_of(request)
-    return [said for said in request.query.getall(name, []) if said]
+    return [text for text in request.query.getall(name, []) if text]
 
 
 def whole(request: web.Request, name: str, standard: int, least: int, most: int) -> int:
@@ -116,10 +116,10 @@ def whole(request: web.Request, name: str, standard: int, least: int, most: int)
 
 def one_of(request: web.Request, name: str, choices: Sequence[str], standard: str = "") -> str:
     """Return the parameter `name`, one of `choices` or `standard`. Raises BadParameter."""
-    said = text_of(request, name, standard)
-    if said != standard and said not in choices:
+    choice = text_of(request, name, standard)
+    if choice != standard and choice not in choices:
         raise BadParameter(f"{name} is one of {', '.join(choices)}", name)
-    return said
+    return choice
 
 
 # --- the path ------------------------------------------------------------------
@@ -127,18 +127,18 @@ def one_of(request: web.Request, name: str, choices: Sequence[str], standard: st
 
 def path_text(request: web.Request, name: str) -> str:
     """Return the part `name` of the path, whatever text it is. Raises BadParameter."""
-    said = request.match_info.get(name, "")
-    if not is_text(said):
+    text = request.match_info.get(name, "")
+    if not is_text(text):
         raise BadParameter(f"{name} is not UTF-8 text", name)
-    return said
+    return text
 
 
 def path_name(request: web.Request, name: str) -> str:
     """Return the part `name` of the path, an id. Raises BadParameter."""
-    said = path_text(request, name)
-    if not is_name(said):
+    text = path_text(request, name)
+    if not is_name(text):
         raise BadParameter(f"{name} is not an id", name)
-    return said
+    return text
 
 
 # --- headers ------------------------------------------------------------------
@@ -149,8 +149,8 @@ def check_headers(request: web.Request) -> None:
     for name, value in request.headers.items():
         # aiohttp decodes bytes that are not UTF-8 as lone surrogates, which nothing can encode.
         if not is_text(value):
-            shown = name if name.isprintable() and is_text(name) else "of a header"
-            raise BadParameter(f"the value of {shown} is not UTF-8 text", shown)
+            label = name if name.isprintable() and is_text(name) else "of a header"
+            raise BadParameter(f"the value of {label} is not UTF-8 text", label)
 
 
 def header(request: web.Request, name: str, standard: str = "") -> str:
@@ -175,8 +175,8 @@ def has_header(request: web.Request, name: str) -> bool:
 
 def cookie(request: web.Request, name: str) -> str:
     """Return the cookie `name`; "" where there is none, or what was sent is not text."""
-    said = request.cookies.get(name, "")
-    return said if is_text(said) else ""
+    text = request.cookies.get(name, "")
+    return text if is_text(text) else ""
 
 
 def idempotency_key(request: web.Request) -> str:
@@ -244,8 +244,8 @@ def of_wrong_shape(error: msgspec.ValidationError) -> BadParameter:
     """Return `error` as what a request says, with the field that it names."""
     detail, _, path = str(error).partition(" - at `")
     field = path.rstrip("`").removeprefix("$").lstrip(".")
-    if found := _FIELD.search(detail):
-        field = f"{field}.{found.group(1)}".lstrip(".")
+    if match := _FIELD.search(detail):
+        field = f"{field}.{match.group(1)}".lstrip(".")
     return BadParameter(detail, field or "body")
 
 

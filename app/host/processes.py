@@ -97,28 +97,28 @@ def wait_seconds(restarts: int) -> float:
     return min(RESTART_SECONDS * 2 ** min(restarts, 10), RESTART_SECONDS_MAX)
 
 
-def claimed_port(host: str, wanted: int) -> tuple[int, Callable[[], None]]:
-    """Return `wanted` when it is free, otherwise any free port, and how to give up the claim on it.
+def claimed_port(host: str, preferred_port: int) -> tuple[int, Callable[[], None]]:
+    """Return a free port, `preferred_port` if it is one, and how to give up the claim on it.
 
     A child binds the port seconds later: an instance that starts meanwhile must choose another.
     """
-    for port in (wanted, *[0] * PORTS_TRIED_MAX):
-        found = free_port(host, port)
+    for candidate in (preferred_port, *[0] * PORTS_TRIED_MAX):
+        port = free_port(host, candidate)
         claim = socket.socket(socket.AF_UNIX)
         try:
             if sys.platform == "linux":
                 # A name that begins with a zero byte has no file, and goes with its process.
-                claim.bind(f"\0payflow-port-{found}")
+                claim.bind(f"\0payflow-port-{port}")
         except OSError:
             claim.close()
             continue
-        return found, claim.close
+        return port, claim.close
     raise OSError(f"no free port on {host}")
 
 
-def free_port(host: str, wanted: int) -> int:
-    """Return `wanted` when it is free, otherwise any free port."""
-    for port in (wanted, 0):
+def free_port(host: str, preferred_port: int) -> int:
+    """Return `preferred_port` when it is free, otherwise any free port."""
+    for port in (preferred_port, 0):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

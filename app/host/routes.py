@@ -108,11 +108,11 @@ def _check_places(routes: Sequence[Route]) -> None:
 
 def with_headers_only(routes: Sequence[Route]) -> tuple[Route, ...]:
     """Return `routes`, and HEAD beside every GET that is not a stream: HTTP asks for both."""
-    known = {(route.method, route.path) for route in routes}
+    method_paths = {(route.method, route.path) for route in routes}
     headers_only = (
         replace(route, method="HEAD")
         for route in routes
-        if route.method == "GET" and not route.stream and ("HEAD", route.path) not in known
+        if route.method == "GET" and not route.stream and ("HEAD", route.path) not in method_paths
     )
     return *routes, *headers_only
 
