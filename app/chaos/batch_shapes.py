@@ -34,11 +34,11 @@ Shape = Callable[[Random, int], bytes]
 def records(random: Random, key: bytes | None = None) -> tuple[int, bytes]:
     """Return one to five records that are not messages of Payflow, and how many they are."""
     count = random.randint(1, RECORDS_MAX)
-    made = (
+    parts = (
         record_bytes(delta, key or random.randbytes(8), random.randbytes(random.randint(0, 60)))
         for delta in range(count)
     )
-    return count, b"".join(made)
+    return count, b"".join(parts)
 
 
 def _plain(random: Random, at_ms: int) -> bytes:
@@ -99,10 +99,10 @@ def unreadable_tombstone(random: Random, at_ms: int) -> bytes:
 
 
 def _damaged(random: Random, body: bytes) -> bytes:
-    made = bytearray(body)
+    copy = bytearray(body)
     for _ in range(random.randint(1, DAMAGED_BYTES_MAX)):
-        made[random.randrange(len(made))] = random.randrange(256)
-    return bytes(made)
+        copy[random.randrange(len(copy))] = random.randrange(256)
+    return bytes(copy)
 
 
 def _start(random: Random) -> bytes:

@@ -114,5 +114,5 @@ def last_line(path: Path) -> str:
         lines = path.read_text(errors="replace").splitlines()
     except OSError as error:
         return f"(no log, {error.strerror})"
-    spoken = next((line for line in reversed(lines) if line.strip()), "(nothing)")
-    return spoken.strip()[:LINE_CHARACTERS_MAX]
+    last = next((line for line in reversed(lines) if line.strip()), "(nothing)")
+    return last.strip()[:LINE_CHARACTERS_MAX]

@@ -56,26 +56,26 @@ class DrillOptions(msgspec.Struct, frozen=True, kw_only=True):
     size: DrillSize = FULL
 
 
-async def run_drill(config: Config, wanted: DrillOptions, say: Say) -> dict[str, object]:
+async def run_drill(config: Config, options: DrillOptions, say: Say) -> dict[str, object]:
     """Return the report. Raises DrillError when the drill cannot be carried out."""
-    steps = plan(wanted.seed, services(), wanted.only, wanted.size)
-    async with open_drill(config, wanted, say) as drill:
+    steps = plan(options.seed, services(), options.only, options.size)
+    async with open_drill(config, options, say) as drill:
         for number, step in enumerate(steps, 1):
             await drill.run_step(step, f"{number}/{len(steps)}")
         return report.build(await drill.finish())
 
 
 @asynccontextmanager
-async def open_drill(config: Config, wanted: DrillOptions, say: Say) -> AsyncIterator["Drill"]:
+async def open_drill(config: Config, options: DrillOptions, say: Say) -> AsyncIterator["Drill"]:
     """Run an instance under load for a `with`. Raises DrillError when it cannot be started."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with (
-        open_site(config, wanted.size, say) as site,
+        open_site(config, options.size, say) as site,
         aiohttp.ClientSession(timeout=timeout) as session,
     ):
         key = client_key(site.config, client_scopes())
-        load = Load(wanted.seed, site.config.console_url, session, key)
-        drill = Drill(site, wanted, load, say)
+        load = Load(options.seed, site.config.console_url, session, key)
+        drill = Drill(site, options, load, say)
         try:
             await drill.start()
             yield drill
@@ -86,15 +86,15 @@ async def open_drill(config: Config, wanted: DrillOptions, say: Say) -> AsyncIte
 class Drill:
     """A running drill: its instance, the load on it, and the results of its faults."""
 
-    def __init__(self, site: Site, wanted: DrillOptions, load: Load, say: Say) -> None:
+    def __init__(self, site: Site, options: DrillOptions, load: Load, say: Say) -> None:
         self._site = site
-        self._wanted = wanted
+        self._wanted = options
         self._load = load
         self._say = say
         self._probe = Probe(site)
         self._auditor = Auditor(site.config)
-        self._operator = Operator(site.config.data_path, wanted.seed, load)
-        self._rate = wanted.rate
+        self._operator = Operator(site.config.data_path, options.seed, load)
+        self._rate = options.rate
         self._verdict: Verdict | None = None
         """The last one that could be computed."""
         self._began = time.monotonic()
@@ -136,7 +136,7 @@ class Drill:
         await asyncio.sleep(self._wanted.size.rest_seconds)
         reasons += await self._decide()
         after = self._probe.sums()
-        met = report.FaultResult(
+        outcome = report.FaultResult(
             name=step.fault,
             target=step.target,
             recovery_s=seconds,
@@ -146,11 +146,11 @@ class Drill:
             breaches=tuple(f"{label(step)}: {each}" for each in reasons),
             cause=await self._cause(step, reasons, stuck) if reasons else "",
         )
-        self._met.append(met)
+        self._met.append(outcome)
         self._step(f"       recovered in {seconds:.1f} s; {len(reasons)} breaches")
-        if met.cause:
-            self._say(met.cause)
-        return met
+        if outcome.cause:
+            self._say(outcome.cause)
+        return outcome
 
     async def finish(self) -> report.DrillResult:
         """Let every order end, stop every worker, compare its rows; return the result."""
@@ -214,13 +214,13 @@ class Drill:
 
     async def _decide(self) -> list[str]:
         """Let an operator decide until no case is left; return what `_audit` returns then."""
-        limit, known = 0.0, -1
+        limit, count = 0.0, -1
         decisions = self._operator.decisions
         errors = await self._audit()
         while self._verdict and await self._operator.decide(self._verdict.checks):
             # `verify` names fifty at a time: while others come, a slow machine is not at fault.
-            if len(self._operator.cases) > known:
-                limit, known = time.monotonic() + DECISION_SECONDS_MAX, len(self._operator.cases)
+            if len(self._operator.cases) > count:
+                limit, count = time.monotonic() + DECISION_SECONDS_MAX, len(self._operator.cases)
             elif time.monotonic() > limit:
                 break
             await asyncio.sleep(AUDIT_AGAIN_SECONDS)

@@ -116,8 +116,10 @@ class Hostile:
     async def _latest(self) -> list[Record]:
         names = [spec.name for spec in self._specs if spec.cleanup == "delete"]
         async with reader(self._site.config) as consumer:
-            found = await latest_records(consumer, self._site.config, names, ORIGINALS_MAX)
-        return [as_read(record) for records in found.values() for record in records]
+            records_by_place = await latest_records(
+                consumer, self._site.config, names, ORIGINALS_MAX
+            )
+        return [as_read(record) for records in records_by_place.values() for record in records]
 
     def _turns(self) -> Iterator[tuple[str, str | None, list[TopicSpec]]]:
         """Yield an end, a codec and topics: after a while, every combination."""
@@ -153,7 +155,7 @@ class Hostile:
         self, producer: AIOKafkaProducer, end: str, specs: Sequence[TopicSpec]
     ) -> None:
         is_read = end in (COMMITTED, PLAIN)
-        made: list[ForgedRecord] = []
+        forgeries: list[ForgedRecord] = []
         for spec in [*specs] * RECORDS_A_TOPIC:
             kind = next(self._kinds)
             if spec.cleanup == "compact" and is_read:
@@ -163,7 +165,7 @@ class Hostile:
             if spec.cleanup == "compact":
                 # The broker refuses a record there that has no key, or its whole transaction.
                 each = with_key(each, self._random.randbytes(12))
-            made.append(each)
+            forgeries.append(each)
         sending = [
             await producer.send(
                 each.record.topic,
@@ -172,10 +174,10 @@ class Hostile:
                 each.record.partition,
                 headers=each.record.headers,
             )
-            for each in made
+            for each in forgeries
         ]
         await producer.flush()
-        for each, acknowledged in zip(made, sending, strict=True):
+        for each, acknowledged in zip(forgeries, sending, strict=True):
             at = await acknowledged
             record = Record(
                 topic=at.topic,

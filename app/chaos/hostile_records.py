@@ -57,8 +57,8 @@ def _damaged(random: Random, record: Outgoing) -> Outgoing:
 def _other_headers(random: Random, record: Outgoing) -> Outgoing:
     """Return `record` with headers of random bytes, and without an id that could be read."""
     names = [random.choice(NAMES) for _ in range(random.randrange(HEADERS_MAX))]
-    made = [(name, _part(random, 200)) for name in names if name not in CE_NAMES]
-    return _set(record, headers=[*made, ("ce_time", b"yesterday"), ("x-\u00e9\u4e2d", b"\xff")])
+    headers = [(name, _part(random, 200)) for name in names if name not in CE_NAMES]
+    return _set(record, headers=[*headers, ("ce_time", b"yesterday"), ("x-\u00e9\u4e2d", b"\xff")])
 
 
 def _part(random: Random, most: int) -> bytes:
@@ -122,10 +122,10 @@ def forged(
     return ForgedRecord(kind=kind, record=FORGERIES[kind](random, record))
 
 
-def with_key(made: ForgedRecord, key: bytes) -> ForgedRecord:
-    """Return `made` with `key` where it has none."""
-    record = made.record
-    return msgspec.structs.replace(made, record=_set(record, key=record.key or key))
+def with_key(forgery: ForgedRecord, key: bytes) -> ForgedRecord:
+    """Return `forgery` with `key` where it has none."""
+    record = forgery.record
+    return msgspec.structs.replace(forgery, record=_set(record, key=record.key or key))
 
 
 def _is_copied(record: Record) -> bool:

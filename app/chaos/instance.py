@@ -71,30 +71,30 @@ class Site:
 
     def workers(self) -> list[tuple[str, int, str]]:
         """Return service, pid and address of every worker that answers."""
-        found = [(name, self.child(name).pid, self.config) for name in self.services]
-        found += [(name, child.pid, own) for name, (child, own) in self._seconds.items()]
-        urls = [(name, pid, worker_url(config, name, pid)) for name, pid, config in found]
+        processes = [(name, self.child(name).pid, self.config) for name in self.services]
+        processes += [(name, child.pid, own) for name, (child, own) in self._seconds.items()]
+        urls = [(name, pid, worker_url(config, name, pid)) for name, pid, config in processes]
         return [worker for worker in urls if worker[2]]
 
     async def until(
-        self, found: Callable[[], object], what: str, seconds: float = WAIT_SECONDS_MAX
+        self, condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS_MAX
     ) -> None:
-        """Wait for `found` to be true; raises DrillError naming `what` at the time limit."""
+        """Wait for `condition` to be true; raises DrillError naming `what` at the time limit."""
         limit = time.monotonic() + seconds
-        while not found():
+        while not condition():
             if time.monotonic() > limit:
                 raise DrillError(f"not within {seconds:.0f} s: {what}")
             await asyncio.sleep(CHECK_SECONDS)
 
     async def until_async(
         self,
-        found: Callable[[], Awaitable[object]],
+        condition: Callable[[], Awaitable[object]],
         what: str,
         seconds: float = CATCH_UP_SECONDS_MAX,
     ) -> None:
-        """Wait for the async `found` to be true; raises DrillError naming `what` in the end."""
+        """Wait for the async `condition` to be true; raises DrillError naming `what` in the end."""
         limit = time.monotonic() + seconds
-        while not await found():
+        while not await condition():
             if time.monotonic() > limit:
                 raise DrillError(f"not within {seconds:.0f} s: {what}")
             await asyncio.sleep(1)

@@ -95,25 +95,25 @@ def plan(seed: int, services: Sequence[str], only: str = "", size: DrillSize = F
     random.shuffle(steps)
     steps.append(Step(fault="mixed", detail=str(random.randrange(1 << 31))))
     counts: Counter[str] = Counter()
-    found: list[Step] = []
+    selection: list[Step] = []
     for step in steps:
         counts[step.fault] += 1
         if only in {"", step.fault} and counts[step.fault] <= size.times_max:
-            found.append(step)
-    return found
+            selection.append(step)
+    return selection
 
 
 def mixture(seed: str, services: Sequence[str], size: DrillSize) -> list[tuple[float, Step]]:
     """Return steps that overlap, each with the seconds to wait before it."""
     random = Random(f"payflow mixture {seed}")  # noqa: S311  a seed has to replay
-    found: list[tuple[float, Step]] = []
+    steps: list[tuple[float, Step]] = []
     for _ in range(size.mixed_steps):
         fault = random.choice(MIXABLE)
         step = Step(fault=fault, target=random.choice(list(services)))
         if fault == "crash_point":
             step = _crash(random, services, random.choice(CHECKPOINTS))
-        found.append((random.uniform(0.5, size.mixed_wait_seconds_max), step))
-    return found
+        steps.append((random.uniform(0.5, size.mixed_wait_seconds_max), step))
+    return steps
 
 
 def _crash(random: Random, services: Sequence[str], checkpoint: str) -> Step:

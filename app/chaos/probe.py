@@ -34,18 +34,18 @@ class Probe:
         timeout = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                asked = [self._ask(session, *worker) for worker in self._site.workers()]
-                await asyncio.gather(*asked, asyncio.sleep(POLL_SECONDS))
+                requests = [self._ask(session, *worker) for worker in self._site.workers()]
+                await asyncio.gather(*requests, asyncio.sleep(POLL_SECONDS))
 
     async def _ask(self, session: aiohttp.ClientSession, service: str, pid: int, url: str) -> None:
         try:
             headers = read_headers(self._site.supervisor.config, "/totals")
             async with session.get(f"{url}/totals", headers=headers) as answer:
-                found = msgspec.json.decode(await answer.read(), type=Totals)
+                totals = msgspec.json.decode(await answer.read(), type=Totals)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
             # A fault is in force: the last answer is used.
             return
-        self._totals[(service, pid)] = found
+        self._totals[(service, pid)] = totals
 
     def events(self, services: Iterable[str]) -> dict[str, int]:
         """Return the events applied so far, by service."""

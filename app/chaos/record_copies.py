@@ -61,7 +61,8 @@ async def latest_records(
     )
     each = max(1, limit // len(ends) * 2)
     starts = {place: max(begin, ends[place] - each) for place, begin in begins.items()}
-    found: dict[TopicPartition, list[Consumed]] = {}
+    records_by_place: dict[TopicPartition, list[Consumed]] = {}
     async for record in read_to_end(consumer, starts, ends):
-        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-    return {place: list(reversed(records)) for place, records in found.items()}
+        place = TopicPartition(record.topic, record.partition)
+        records_by_place.setdefault(place, []).append(record)
+    return {place: list(reversed(records)) for place, records in records_by_place.items()}

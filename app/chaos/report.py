@@ -65,13 +65,13 @@ def build(drilled: DrillResult) -> dict[str, Any]:
     """Return the report as plain values."""
     verdict = drilled.verdict
     final = final_breaches(drilled)
-    every = [breach for met in drilled.met for breach in met.breaches]
+    every = [breach for outcome in drilled.met for breach in outcome.breaches]
     return {
         "seed": drilled.seed,
         "faults": [_line(name, drilled.met) for name in _names(drilled.met)],
         "breaches": len(every) + len(final),
         "breaches_named": [*every, *final][:100],
-        "causes": [met.cause for met in drilled.met if met.cause],
+        "causes": [outcome.cause for outcome in drilled.met if outcome.cause],
         "verify_ok": verdict.verify_ok,
         "transactions_per_second": round(drilled.rate, 1),
         "asked": drilled.asked,
@@ -91,21 +91,23 @@ def build(drilled: DrillResult) -> dict[str, Any]:
     }
 
 
-def _names(met: Iterable[FaultResult]) -> list[str]:
-    return list(dict.fromkeys(each.name for each in met))
+def _names(outcomes: Iterable[FaultResult]) -> list[str]:
+    return list(dict.fromkeys(each.name for each in outcomes))
 
 
 def _line(name: str, every: Iterable[FaultResult]) -> dict[str, Any]:
-    met = [each for each in every if each.name == name]
-    slowest = max(each.recovery_s for each in met)
+    outcomes = [each for each in every if each.name == name]
+    slowest = max(each.recovery_s for each in outcomes)
     return {
         "name": name,
-        "injected": len(met),
+        "injected": len(outcomes),
         "recovery_s": None if math.isinf(slowest) else round(slowest, 2),
-        "redelivered": sum(each.redelivered for each in met),
-        "duplicates_dropped": sum(each.duplicates_dropped for each in met),
-        "breaches": sum(len(each.breaches) for each in met),
-        "written": dict(sorted(sum((Counter(each.written) for each in met), Counter()).items())),
+        "redelivered": sum(each.redelivered for each in outcomes),
+        "duplicates_dropped": sum(each.duplicates_dropped for each in outcomes),
+        "breaches": sum(len(each.breaches) for each in outcomes),
+        "written": dict(
+            sorted(sum((Counter(each.written) for each in outcomes), Counter()).items())
+        ),
     }
 
 
@@ -121,7 +123,7 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {fault['name']} | {fault['injected']} | {seconds} | {fault['redelivered']} "
             f"| {fault['duplicates_dropped']} | {fault['breaches']} |"
         )
-    said = (
+    summary_line = (
         f"Seed {report['seed']}, {report['started']} transactions at "
         f"{report['transactions_per_second']} per second; {report['summary']}; "
         f"slowest clean stop {report['stop_s_max']} s; rows that differ from their changelog: "
@@ -135,4 +137,4 @@ def markdown(report: dict[str, Any]) -> str:
         if fault["written"]
     ]
     causes = [f"```\n{cause}\n```" for cause in report["causes"]]
-    return "\n".join([*lines, "", said, *wrote, *causes]) + "\n"
+    return "\n".join([*lines, "", summary_line, *wrote, *causes]) + "\n"

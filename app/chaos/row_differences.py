@@ -22,16 +22,20 @@ Rows = dict[tuple[int, bytes], bytes]
 
 async def differences(config: Config, tables: Iterable[Table]) -> list[str]:
     """Return `table/partition/key` of rows that differ between disks and changelogs."""
-    found: list[str] = []
+    row_names: list[str] = []
     for table in tables:
         due = await _changelog(config, changelog_topic(table))
-        kept = await asyncio.to_thread(_disk, config.data_path / table.service, table.name)
-        wrong = [place for place in due.keys() | kept.keys() if due.get(place) != kept.get(place)]
-        found += [
+        disk_rows = await asyncio.to_thread(_disk, config.data_path / table.service, table.name)
+        wrong = [
+            place
+            for place in due.keys() | disk_rows.keys()
+            if due.get(place) != disk_rows.get(place)
+        ]
+        row_names += [
             f"{table.name}/{partition}/{key.decode(errors='replace')}"
             for partition, key in sorted(wrong)
         ]
-    return found
+    return row_names
 
 
 async def _changelog(config: Config, topic: str) -> Rows:
@@ -56,7 +60,7 @@ def take(latest: Rows, record: Consumed) -> None:
 
 
 def _disk(folder: Path, table: str) -> Rows:
-    kept: Rows = {}
+    rows: Rows = {}
     for store in sorted(folder.glob(f"**/{table}-*.db")):
         database = rocksdict.Rdict(
             str(store),
@@ -67,6 +71,6 @@ def _disk(folder: Path, table: str) -> Rows:
         for key, body in database.items():
             # In raw mode keys and values are bytes.
             if isinstance(key, bytes) and not key.startswith(OWN_KEYS):
-                kept[partition, key] = body
+                rows[partition, key] = body
         database.close()
-    return kept
+    return rows

@@ -78,8 +78,10 @@ async def zombie(site: Site, step: Step, _random: Random) -> Mark:
         await asyncio.sleep(site.size.sleep_seconds)
         os.kill(sleeper, signal.SIGCONT)
         mark = time.monotonic()
-        said = child.log_path
-        await site.until(lambda: DISCARDED in said.read_text(), f"{step.target} discards its batch")
+        log_path = child.log_path
+        await site.until(
+            lambda: DISCARDED in log_path.read_text(), f"{step.target} discards its batch"
+        )
     if child.pid != sleeper:
         raise DrillError(f"{step.target} ended when its session was over: {child.reason()}")
     return mark
@@ -136,9 +138,9 @@ async def two_on_one_folder(site: Site, step: Step, _random: Random) -> Mark:
     intruder.start()
     try:
         await site.until(lambda: not intruder.running, "the second on one folder is refused")
-        said = intruder.last_lines()
-        if intruder.exit_code != EXIT_UNSAFE or str(site.child(step.target).pid) not in said:
-            raise DrillError(f"refused with code {intruder.exit_code}, saying: {said}")
+        last_lines = intruder.last_lines()
+        if intruder.exit_code != EXIT_UNSAFE or str(site.child(step.target).pid) not in last_lines:
+            raise DrillError(f"refused with code {intruder.exit_code}, saying: {last_lines}")
     finally:
         intruder.kill()
     return time.monotonic()

@@ -63,22 +63,24 @@ async def wait_until_consumed(site: Site, last: Mapping[TopicPartition, int]) ->
         _, ends = await span(consumer, places)
 
         async def behind() -> list[str]:
-            found: list[str] = []
+            lags: list[str] = []
             for service, topics in consumed.items():
                 offsets = await committed_offsets(admin, group_of(service))
-                found += [
+                lags += [
                     f"{at.topic}/{at.partition} {end - offsets.get(at, 0)} of {service}"
                     for at, end in ends.items()
                     if at.topic in topics and offsets.get(at, 0) < end
                 ]
-            return found
+            return lags
 
         await _until_none(behind, "the lag is not 0", CAUGHT_UP_SECONDS_MAX)
 
 
-async def _until_none(found: Callable[[], Awaitable[list[str]]], what: str, seconds: float) -> None:
+async def _until_none(
+    list_left: Callable[[], Awaitable[list[str]]], what: str, seconds: float
+) -> None:
     limit = time.monotonic() + seconds
-    while left := await found():
+    while left := await list_left():
         if time.monotonic() > limit:
             raise DrillError(f"after {seconds:.0f} s, {what}: {_some(left)}")
         await asyncio.sleep(CHECK_SECONDS)
@@ -110,15 +112,15 @@ async def check_dead_letters(
     Raises DrillError unless every agent has dead-lettered all the poison `written` on what it
     reads, and nothing that was aborted.
     """
-    found: list[Record] = []
+    dead_letters: list[Record] = []
     async with reader(config) as consumer:
         _, ends = await span(consumer, list(starts))
         async for each in read_to_end(consumer, starts, ends):
             record = as_read(each)
             if signing.is_authentic_dead_letter(record, config):
-                found.append(record)
+                dead_letters.append(record)
     dead_lettered = {
-        (header(each, "x-dead-room"), origin) for each in found for origin in origins(each)
+        (header(each, "x-dead-room"), origin) for each in dead_letters for origin in origins(each)
     }
     missing = [
         f"{origin} of {agent.name}"
@@ -131,7 +133,7 @@ async def check_dead_letters(
         raise DrillError(f"no dead letter names {_some(missing)}")
     if wrong := sorted({origin for _, origin in dead_lettered} & written.aborted):
         raise DrillError(f"dead letters of what was aborted: {_some(wrong)}")
-    return len(found)
+    return len(dead_letters)
 
 
 def origins(dead_letter: Record) -> list[str]:
