@@ -65,17 +65,17 @@ def _active(rule: CompiledRule) -> CompiledRule:
 
 def _summed(judged: dict[str, VerdictBasis], frauds: set[str]) -> Backtest:
     hit = {order_id: each.rules for order_id, each in judged.items() if TRIED in each.rules}
-    known = frauds & judged.keys()
-    true_hits = len(known & hit.keys())
+    judged_frauds = frauds & judged.keys()
+    true_hits = len(judged_frauds & hit.keys())
     overlap = Counter(rule_id for rules in hit.values() for rule_id in rules if rule_id != TRIED)
     return Backtest(
         payments=len(judged),
         hits=len(hit),
         unknown=sum(TRIED in each.unknown for each in judged.values()),
-        labelled_frauds=len(known),
+        labelled_frauds=len(judged_frauds),
         true_hits=true_hits,
         precision=true_hits / len(hit) if hit else None,
-        recall=true_hits / len(known) if known else None,
+        recall=true_hits / len(judged_frauds) if judged_frauds else None,
         overlap=dict(overlap.most_common()),
         examples=tuple(sorted(hit)[:EXAMPLES]),
     )

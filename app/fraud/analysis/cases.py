@@ -26,18 +26,18 @@ def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
     """
     waiting: dict[str, Case] = {}
     done: list[Case] = []
-    known: set[str] = set()
+    event_ids: set[str] = set()
     for envelope, message in emitted:
-        if envelope.id in known:
+        if envelope.id in event_ids:
             continue
-        known.add(envelope.id)
+        event_ids.add(envelope.id)
         match message:
             case CaseOpened(transaction_id=order_id):
                 waiting[order_id] = Case(registered=message)
             case CaseClosed(transaction_id=order_id):
                 # The record that opened it was deleted by retention.
-                found = waiting.pop(order_id, None) or Case(registered=_opened(message))
-                done.append(replace(found, closed=message, closed_at_ms=envelope.time_ms))
+                fraud_case = waiting.pop(order_id, None) or Case(registered=_opened(message))
+                done.append(replace(fraud_case, closed=message, closed_at_ms=envelope.time_ms))
             case _:
                 continue
     return [

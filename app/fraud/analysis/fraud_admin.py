@@ -44,10 +44,10 @@ def as_action(message: Message, action: Action) -> list[Message]:
     if isinstance(message, RulePut):
         _check_limits(message, action.before)
     emitted = event_id(console_record(message, action.at_ms))
-    said = {"who": action.who, "why": action.why, "event_id": emitted} | _changed(
+    fields = {"who": action.who, "why": action.why, "event_id": emitted} | _changed(
         message, action.before
     )
-    return [msgspec.convert(said, ACTIONS[type(message)]), message]
+    return [msgspec.convert(fields, ACTIONS[type(message)]), message]
 
 
 def with_version(message: ListPut | RuleSnoozed, book: Book) -> ListPut | RuleSnoozed:
@@ -77,11 +77,11 @@ def _changed(message: Message, before: Book) -> dict[str, object]:
     """Return the subject of `message`, and its changes to the rules `before`."""
     match message:
         case RulePut(rule_id=rule_id, rule=rule):
-            known = before.rules.get(rule_id)
+            rule_before = before.rules.get(rule_id)
             return {
                 "about": f"rule:{rule_id}",
-                "version_before": known.rule.version if known else 0,
-                "state_before": known.rule.state if known else "",
+                "version_before": rule_before.rule.version if rule_before else 0,
+                "state_before": rule_before.rule.state if rule_before else "",
                 "version": rule.get("version", 1),
                 "state": rule.get("state"),
                 "rule": rule,

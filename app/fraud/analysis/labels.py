@@ -62,8 +62,8 @@ def _aggregate(name: str) -> str:
         return ""
     below = parts[-1][1:] if parts[-1].startswith("<") else ""
     what = parts[2] if len(parts) > 2 and not parts[2].startswith("<") else ""  # noqa: PLR2004
-    said = FUNCTIONS[function].format(of=parts[0], what=what or "partie")
-    return f"{said} within {_seconds(int(parts[1]))}" + (f", below {below}" if below else "")
+    text = FUNCTIONS[function].format(of=parts[0], what=what or "partie")
+    return f"{text} within {_seconds(int(parts[1]))}" + (f", below {below}" if below else "")
 
 
 def _seconds(count: int) -> str:

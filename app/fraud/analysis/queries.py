@@ -74,12 +74,12 @@ READS: dict[str, tuple[Topic, ...]] = {
 
 
 def answered(
-    asked: Question, emitted: EnvelopedMessages, book: Book, models: Mapping[str, Model]
+    question: Question, emitted: EnvelopedMessages, book: Book, models: Mapping[str, Model]
 ) -> Answer:
     """Return the answer from what was `emitted` on the topics of READS. Raises RuleError."""
-    if asked.what == "trial":
-        found = tried(emitted, models, asked.from_ms)
-        return Answer(trial=found, hits=hits_of(emitted, asked.from_ms))
+    if question.what == "trial":
+        trial = tried(emitted, models, question.from_ms)
+        return Answer(trial=trial, hits=hits_of(emitted, question.from_ms))
     story = sorted(
         (
             (getattr(message, "ordered_at_ms", 0) or envelope.time_ms, message)
@@ -87,38 +87,38 @@ def answered(
         ),
         key=lambda each: each[0],
     )
-    rule = read_rule(asked.rule, FIELDS)
-    return Answer(backtest=backtest(rule, book, story, asked.from_ms))
+    rule = read_rule(question.rule, FIELDS)
+    return Answer(backtest=backtest(rule, book, story, question.from_ms))
 
 
 def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
     """Return the hits of each rule in force on the payments judged from `from_ms` on, by its id."""
     received = list(emitted)
     judged = judged_from(received, from_ms)
-    known = newest(received)
+    fraud_by_order = newest(received)
     by_rule: dict[str, list[str]] = {}
     for order_id, basis in judged.items():
         for rule_id in basis.rules:
             by_rule.setdefault(rule_id, []).append(order_id)
-    found: dict[str, Hits] = {}
+    hits_by_rule: dict[str, Hits] = {}
     for rule_id, orders in sorted(by_rule.items()):
-        labels = [known[order_id] for order_id in orders if order_id in known]
-        found[rule_id] = Hits(
+        labels = [fraud_by_order[order_id] for order_id in orders if order_id in fraud_by_order]
+        hits_by_rule[rule_id] = Hits(
             hits=len(orders),
             decided=sum(judged[order_id].decided_by == rule_id for order_id in orders),
             labelled=len(labels),
             frauds=sum(labels),
             precision=sum(labels) / len(labels) if labels else None,
         )
-    return found
+    return hits_by_rule
 
 
-async def query(config: Config, asked: Question) -> Answer:
+async def query(config: Config, question: Question) -> Answer:
     """Return the answer about the instance of `config`."""
     try:
-        book = await book_now(config) if asked.what == "backtest" else Book()
-        models = at_hand(config) if asked.what == "trial" else {}
-        return answered(asked, await messages_of(config, READS[asked.what]), book, models)
+        book = await book_now(config) if question.what == "backtest" else Book()
+        models = at_hand(config) if question.what == "trial" else {}
+        return answered(question, await messages_of(config, READS[question.what]), book, models)
     except KafkaError as error:
         return Answer(trouble=f"Kafka does not answer: {error}")
     except (ModelError, RuleError) as error:
@@ -129,9 +129,9 @@ def main() -> int:
     """Answer the question on stdin; return the exit code."""
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (ALLOCATED_BYTES_MAX, ALLOCATED_BYTES_MAX))
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
-    found = asyncio.run(query(current(), asked))
-    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    answer = asyncio.run(query(current(), question))
+    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     return 0
 
 

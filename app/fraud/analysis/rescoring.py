@@ -115,15 +115,15 @@ def judged_from(
 
 def newest(emitted: Iterable[tuple[Envelope, Message]]) -> dict[str, bool]:
     """Return the latest label of each order, as the fraud agent applies them."""
-    known: dict[str, PaymentLabelled] = {}
+    label_by_order: dict[str, PaymentLabelled] = {}
     for envelope, message in emitted:
         label = label_in(message, envelope.time_ms)
         if label is None:
             continue
-        before = known.get(label.transaction_id)
+        before = label_by_order.get(label.transaction_id)
         if before is None or before.known_at_ms <= label.known_at_ms:
-            known[label.transaction_id] = label
-    return {order_id: label.fraud for order_id, label in known.items()}
+            label_by_order[label.transaction_id] = label
+    return {order_id: label.fraud for order_id, label in label_by_order.items()}
 
 
 def _other(
@@ -158,7 +158,7 @@ def _would_say(other: Model, snapshot: Mapping[str, float]) -> ModelBand:
 
 
 def _changes(pairs: Iterable[tuple[ModelBand, ModelBand]]) -> Changes:
-    found: Changes = {}
+    changes: Changes = {}
     for (then, now), count in sorted(Counter(pairs).items()):
-        found.setdefault(then, {})[now] = count
-    return found
+        changes.setdefault(then, {})[now] = count
+    return changes

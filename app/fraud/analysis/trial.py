@@ -92,8 +92,8 @@ def tried(
     """
     received = list(emitted)
     judged = judged_from(received, from_ms)
-    known = newest(received)
-    labels = {order_id: fraud for order_id, fraud in known.items() if order_id in judged}
+    fraud_by_order = newest(received)
+    labels = {order_id: fraud for order_id, fraud in fraud_by_order.items() if order_id in judged}
     versions = {each.shadow_version for each in judged.values() if each.shadow_version}
     rules = {rule_id for each in judged.values() for rule_id in each.shadow_rules}
     return Trial(
@@ -130,8 +130,8 @@ def _of_model(
         payments=len(pairs),
         not_at_hand=len(every) - len(pairs),
         active_judged=sum(each.active != "nothing" for each in pairs),
-        active=_found(by_active, labels, frauds),
-        trial=_found(by_trial, labels, frauds),
+        active=_alert_quality(by_active, labels, frauds),
+        trial=_alert_quality(by_trial, labels, frauds),
         agreement=_agreement(pairs),
         known_frauds=len(frauds),
         found_by_both=len(frauds & by_active & by_trial),
@@ -142,11 +142,11 @@ def _of_model(
 
 
 def _agreement(pairs: Iterable[_Compared]) -> Changes:
-    found: Changes = {}
+    changes: Changes = {}
     counted = Counter((each.active, each.trial) for each in pairs)
     for (active, trial), count in sorted(counted.items()):
-        found.setdefault(active, {})[trial] = count
-    return found
+        changes.setdefault(active, {})[trial] = count
+    return changes
 
 
 def _of_rule(
@@ -159,11 +159,11 @@ def _of_rule(
     return RuleTrial(
         reviewed=outcomes["review"],
         blocked=outcomes["block"],
-        found=_found(hits.keys(), labels, {one for one, fraud in labels.items() if fraud}),
+        found=_alert_quality(hits.keys(), labels, {one for one, fraud in labels.items() if fraud}),
     )
 
 
-def _found(alerts: Collection[str], labels: Mapping[str, bool], frauds: set[str]) -> Found:
+def _alert_quality(alerts: Collection[str], labels: Mapping[str, bool], frauds: set[str]) -> Found:
     labelled = sum(order_id in labels for order_id in alerts)
     true = len(frauds & set(alerts))
     return Found(

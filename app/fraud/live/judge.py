@@ -60,14 +60,14 @@ def open_judge(config: Config) -> Judge:
     Raises ModelError or RatesError naming the file that cannot be used.
     """
     folder = Path(config.fraud_models) if config.fraud_models else MODELS
-    found: dict[str, Model] = {}
+    model_by_name: dict[str, Model] = {}
     for file in sorted(folder.glob("*.json")):
         try:
-            found[file.name] = read_model(file.read_bytes())
+            model_by_name[file.name] = read_model(file.read_bytes())
         except ModelError as error:
             raise ModelError(f"{file}: {error}") from error
-    trial = found.pop(TRIAL, None)
-    return Judge(models=tuple(found.values()), trial=trial, rates=open_rates(config))
+    trial = model_by_name.pop(TRIAL, None)
+    return Judge(models=tuple(model_by_name.values()), trial=trial, rates=open_rates(config))
 
 
 def open_rates(config: Config) -> ReferenceRates:

@@ -144,9 +144,9 @@ class BrokerEvaluation:
         ends = await self._consumer.end_offsets(places)
         limit = time.monotonic() + SILENCE_SECONDS_MAX
         while True:
-            known = await committed_offsets(self._admin, GROUP)
+            offsets = await committed_offsets(self._admin, GROUP)
             # A partition without a committed offset is at -1.
-            through = {at: max(known.get(at, 0), 0) for at in places}
+            through = {at: max(offsets.get(at, 0), 0) for at in places}
             if all(through[at] >= ends[at] for at in places):
                 return
             if time.monotonic() > limit:

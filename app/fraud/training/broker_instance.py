@@ -55,15 +55,15 @@ def through_broker(  # noqa: PLR0913  what is judged, by what, and how
     """
     days = (max(valid_from_ms for valid_from_ms, _ in models) - epoch_ms) // 86_400_000 + 7
     with tempfile.TemporaryDirectory(prefix="payflow-evaluate-") as folder:
-        kept = Path(folder) / "models"
-        kept.mkdir()
+        models_folder = Path(folder) / "models"
+        models_folder.mkdir()
         for _, model in models:
-            (kept / f"{model.valid_from_ms}.json").write_bytes(msgspec.json.encode(model))
+            (models_folder / f"{model.valid_from_ms}.json").write_bytes(msgspec.json.encode(model))
         own = Config(
             data_dir=folder,
             broker_port=0,
             console_port=0,
-            fraud_models=str(kept),
+            fraud_models=str(models_folder),
             log_level="error",
         )
         return asyncio.run(_judged(own, payments, figures, epoch_ms, days, workers, say))

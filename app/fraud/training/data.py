@@ -50,7 +50,7 @@ class Payments(msgspec.Struct, frozen=True, kw_only=True):
         return self.t // DAY_SECONDS
 
 
-def read_payments(path: Path, say: Callable[[str], None] = lambda _said: None) -> Payments:
+def read_payments(path: Path, say: Callable[[str], None] = lambda _text: None) -> Payments:
     """Return the payments in `path`, `.csv` or `.parquet`, in order of time. Raises DataError.
 
     Rows are counted from 1, without the heading. Other columns than COLUMNS are not read.

@@ -33,9 +33,9 @@ class EntityQueues:
     def take(self, most: int) -> list[int]:
         """Return payments to produce now, so that no more than `most` are under way."""
         count = min(most - self.under_way, len(self._ready))
-        taken = [self._ready.popleft() for _ in range(count)]
-        self.under_way += len(taken)
-        return taken
+        payments = [self._ready.popleft() for _ in range(count)]
+        self.under_way += len(payments)
+        return payments
 
     def judged(self, payment: int) -> bool:
         """Release the followers of `payment`; return whether it was under way."""

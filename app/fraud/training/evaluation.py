@@ -102,9 +102,9 @@ def starts_of(payments: Payments, folds: int, train_days: int = WEEK) -> tuple[l
     days = int(payments.day.max()) + 1
     # The threshold's model is trained two weeks before, on days that end with that week.
     earliest = 2 * WEEK + train_days - WEEK
-    wanted = HANDBOOK_STARTS[:folds]
-    if days >= wanted[0] + 3 * WEEK and wanted[-1] >= earliest and len(wanted) == folds:
-        return list(wanted), ""
+    first_days = HANDBOOK_STARTS[:folds]
+    if days >= first_days[0] + 3 * WEEK and first_days[-1] >= earliest and len(first_days) == folds:
+        return list(first_days), ""
     last = days - 3 * WEEK
     starts = [start for start in range(last, last - folds * WEEK, -WEEK) if start >= earliest]
     if not starts:
@@ -129,7 +129,7 @@ def evaluate(  # noqa: PLR0913  what it is made of, and how
         say(note)
     models = fold_models(payments, figures, starts, plan.epoch_ms, plan.train_days)
     through = way(models) if way else None
-    found: list[Fold] = []
+    folds: list[Fold] = []
     differ = 0
     for start, (_, model) in zip(starts, models, strict=True):
         rows = rows_to_test(payments, start)
@@ -142,8 +142,8 @@ def evaluate(  # noqa: PLR0913  what it is made of, and how
         threshold = threshold_of(payments, figures, start, plan.train_days)
         fold = measured(payments, start, scores, threshold, us, plan.train_days)
         say(f"day {start}: AUC {fold.auc_roc:.3f}, AP {fold.average_precision:.3f}")
-        found.append(fold)
-    evaluation = summed(payments, tuple(found), [model for _, model in models], note, plan)
+        folds.append(fold)
+    evaluation = summed(payments, tuple(folds), [model for _, model in models], note, plan)
     return replace(evaluation, through=_facts(through, differ)) if through else evaluation
 
 
@@ -207,12 +207,12 @@ def fold_models(
 
     Each is in force from the first moment of its test, so one judge can hold them all.
     """
-    found: list[tuple[int, Model]] = []
+    models: list[tuple[int, Model]] = []
     for start in starts:
         valid_from_ms = epoch_ms + (start + 2 * WEEK) * DAY_MS
         model = fold_model(payments, figures, start, train_days)
-        found.append((valid_from_ms, replace(model, valid_from_ms=valid_from_ms)))
-    return tuple(found)
+        models.append((valid_from_ms, replace(model, valid_from_ms=valid_from_ms)))
+    return tuple(models)
 
 
 def fold_model(payments: Payments, figures: Floats, start: int, train_days: int = WEEK) -> Model:
@@ -261,7 +261,7 @@ def measured(  # noqa: PLR0913  a fold is emitted with all of it
     """Return the fold of `start` by `scores`: one of each of `rows_to_test`, in their order."""
     rows = rows_to_test(payments, start)
     fraud = payments.fraud[rows]
-    found = quality(scores, fraud, payments.customer_id[rows], payments.day[rows], threshold)
+    fold_quality = quality(scores, fraud, payments.customer_id[rows], payments.day[rows], threshold)
     trained = (payments.day >= start + WEEK - train_days) & (payments.day < start + WEEK)
     return Fold(
         start_day=start,
@@ -269,19 +269,19 @@ def measured(  # noqa: PLR0913  a fold is emitted with all of it
         test_rows=len(fraud),
         test_frauds=int(fraud.sum()),
         us_per_event=us_per_event,
-        **msgspec.structs.asdict(found),
+        **msgspec.structs.asdict(fold_quality),
     )
 
 
 def rows_to_test(payments: Payments, start: int) -> Mask:
     """Return which payments are tested: of each day, those of cards not known as compromised."""
-    known = _frauds_of(payments, start, start + WEEK)
+    compromised_cards = _frauds_of(payments, start, start + WEEK)
     rows = np.zeros(len(payments), dtype=bool)
     for day in range(WEEK):
         # A day's frauds are known a week later: those of the day eight before this one.
-        known |= _frauds_of(payments, start + WEEK + day - 1, start + WEEK + day)
+        compromised_cards |= _frauds_of(payments, start + WEEK + day - 1, start + WEEK + day)
         tested = payments.day == start + 2 * WEEK + day
-        rows |= tested & ~np.isin(payments.customer_id, list(known))
+        rows |= tested & ~np.isin(payments.customer_id, list(compromised_cards))
     return rows
 
 

@@ -42,35 +42,35 @@ class Counter:
     ) -> dict[str, float]:
         """Return the figures of one payment, `t` seconds after the epoch, which counts from now."""
         at_ms = self._epoch_ms + t * 1_000
-        found = of_payment(at_ms, amount)
+        figures = of_payment(at_ms, amount)
         entities: tuple[tuple[Kind, int], ...] = (("customer", customer), ("terminal", terminal))
         for kind, name in entities:
             key = f"{kind}:{name}"
-            asked = CheckEntity(
+            check = CheckEntity(
                 transaction_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
             )
             entity = self._entities.get(key, risk.INITIAL)
-            (answer,) = risk.decide(entity, asked, at_ms)
+            (answer,) = risk.decide(entity, check, at_ms)
             assert isinstance(answer, EntityAnswered), "a check is answered"
-            found |= answer.figures
-            entity = risk.evolve(entity, asked, at_ms)
+            figures |= answer.figures
+            entity = risk.evolve(entity, check, at_ms)
             if fraud:
-                known = LabelEntity(
+                label = LabelEntity(
                     transaction_id=order_id,
                     entity=key,
                     kind=kind,
                     fraud=True,
                     at_ms=at_ms + LABEL_MS,
                 )
-                entity = risk.evolve(entity, known, at_ms)
+                entity = risk.evolve(entity, label, at_ms)
             self._entities[key] = entity
-        return found
+        return figures
 
 
 def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Floats:
     """Return an array (payments, FEATURES); `say` is called with the progress."""
     counter = Counter(epoch_ms)
-    found = np.empty((len(payments), len(FEATURES)))
+    features = np.empty((len(payments), len(FEATURES)))
     columns = (
         payments.transaction_id, payments.t, payments.customer_id, payments.terminal_id,
         payments.amount_cents, payments.fraud,
@@ -78,10 +78,10 @@ def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Flo
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for at, (name, t, customer, terminal, amount, fraud) in enumerate(rows):
         figures = counter.figures(str(name), t, customer, terminal, amount, fraud=bool(fraud))
-        found[at] = vector(figures)
+        features[at] = vector(figures)
         if at % STEP == 0:
             say(f"figures: {at} of {len(payments)} payments")
-    return found
+    return features
 
 
 def write_handbook(path: Path, payments: Payments, figures: Floats) -> None:

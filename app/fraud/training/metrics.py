@@ -38,7 +38,7 @@ def card_precision(
 
     A card counts by its highest score of the day, and once found it is not counted again.
     """
-    found: set[int] = set()
+    counted_cards: set[int] = set()
     shares: list[float] = []
     for day in np.unique(days):
         here = days == day
@@ -46,12 +46,12 @@ def card_precision(
         for card, score, label in zip(
             cards[here].tolist(), scores[here].tolist(), fraud[here].tolist(), strict=True
         ):
-            if card in found:
+            if card in counted_cards:
                 continue
             highest, is_fraud = best.get(card, (score, label))
             best[card] = (max(highest, score), max(is_fraud, label))
         ranked = sorted(best.items(), key=lambda each: (-each[1][0], each[0]))[:top]
         hits = [card for card, (_, is_fraud) in ranked if is_fraud]
-        found.update(hits)
+        counted_cards.update(hits)
         shares.append(len(hits) / top)
     return float(np.mean(shares))
