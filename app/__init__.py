@@ -19,8 +19,8 @@ def check_extension(folder: Path, added: Path, joined: Sequence[str]) -> None:
         raise ConfigError(f"{VARIABLE}: there is no folder {folder}")
     for path in sorted((*added.glob("*.py"), *added.glob("*/__init__.py"))):
         name = path.parent.name if path.parent != added else path.stem
-        taken = [Path(one, place) for one in joined for place in (name, f"{name}.py")]
-        other = next((each for each in taken if each.exists()), None)
+        paths = [Path(one, place) for one in joined for place in (name, f"{name}.py")]
+        other = next((each for each in paths if each.exists()), None)
         if other is not None and path != added / "__init__.py":
             raise ConfigError(
                 f"{VARIABLE}: {added / name} has the name of {other}, and would "

@@ -215,7 +215,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self) -> dict[str, str]:
         """Return every field as text with secrets masked, to be printed at start."""
-        return {name: _shown(name, getattr(self, name)) for name in self.__struct_fields__}
+        return {name: _masked_text(name, getattr(self, name)) for name in self.__struct_fields__}
 
 
 @cache
@@ -243,8 +243,8 @@ def extension_folders() -> list[Path]:
 
 def child_environment(config: Config) -> dict[str, str]:
     """Return the environment of a process that runs with `config`, and with no other settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return {**kept, "PYTHONUNBUFFERED": "1", **config.to_env()}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**environment, "PYTHONUNBUFFERED": "1", **config.to_env()}
 
 
 _EMPTY_OK = frozenset(each.name for each in msgspec.structs.fields(Config) if each.default == "")
@@ -291,7 +291,7 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _shown(name: str, value: object) -> str:
+def _masked_text(name: str, value: object) -> str:
     text = _text(value)
     if name in SECRETS:
         return "***" if text else ""

@@ -181,21 +181,21 @@ def services() -> tuple[str, ...]:
 
 def wanted_topics(config: Config) -> list[TopicSpec]:
     """Return every topic of Payflow with its partitions, cleanup and retention."""
-    wanted: dict[str, TopicSpec] = {}
+    spec_by_name: dict[str, TopicSpec] = {}
     for agent in load_agents().values():
         for received in agent.consumes:
-            _want(wanted, dead_topic(received.name, agent.service), config, retention_ms=-1)
+            _want(spec_by_name, dead_topic(received.name, agent.service), config, retention_ms=-1)
             if retries(agent):
                 for name in retry_topics(received.name, agent.service):
-                    _want(wanted, name, config)
-        _want(wanted, redrive_topic(agent.name), config, retention_ms=-1)
+                    _want(spec_by_name, name, config)
+        _want(spec_by_name, redrive_topic(agent.name), config, retention_ms=-1)
         if due_of(agent) is not None:
             timers = timers_topic(agent.name)
-            _want(wanted, timers, config)
-            _want(wanted, dead_topic(timers, agent.service), config, retention_ms=-1)
+            _want(spec_by_name, timers, config)
+            _want(spec_by_name, dead_topic(timers, agent.service), config, retention_ms=-1)
     for topic in declared.values():
         _want(
-            wanted,
+            spec_by_name,
             topic.name,
             config,
             retention_ms=topic.retention_ms,
@@ -203,7 +203,7 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
             more=BY_THE_BROKERS_CLOCK if topic.open else None,
         )
     for table in tables.declared.values():
-        _want(wanted, changelog_topic(table), config, retention_ms=-1, cleanup="compact")
+        _want(spec_by_name, changelog_topic(table), config, retention_ms=-1, cleanup="compact")
     workers = TopicSpec(
         name=WORKERS,
         partitions=partitions_of(WORKERS, config),
@@ -214,11 +214,11 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
             **durable_settings(config.replication),
         },
     )
-    return [*wanted.values(), workers]
+    return [*spec_by_name.values(), workers]
 
 
 def _want(  # noqa: PLR0913  a topic has these facts
-    wanted: dict[str, TopicSpec],
+    spec_by_name: dict[str, TopicSpec],
     name: str,
     config: Config,
     *,
@@ -232,7 +232,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
         longest = DEAD_LETTER_TOPIC_BYTES_MAX
     elif kind == "changelog":
         longest = ROW_BYTES_MAX
-    wanted[name] = TopicSpec(
+    spec_by_name[name] = TopicSpec(
         name=name,
         partitions=partitions_of(name, config),
         cleanup=cleanup,
