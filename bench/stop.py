@@ -1,6 +1,7 @@
 """What people who look cost a stop: `python -m bench.stop [--tabs 20] [--rounds 3]`.
 
-An instance is started, watched live in open tabs of a real Chromium or by nobody, in turn, and stopped.
+An instance is started, watched live in open tabs of a real Chromium or by nobody, in turn, and
+stopped.
 """
 
 import argparse
@@ -42,12 +43,12 @@ async def stop_seconds(folder: Path, tabs: int) -> float:
 
 async def measure(tabs: int, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each stop, without tabs and with them in turn."""
-    found: dict[str, list[float]] = {"without": [], "with": []}
+    seconds: dict[str, list[float]] = {"without": [], "with": []}
     for _ in range(rounds):
         for name, open_ in (("without", 0), ("with", tabs)):
             with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
-                found[name].append(await stop_seconds(Path(folder), open_))
-    return found
+                seconds[name].append(await stop_seconds(Path(folder), open_))
+    return seconds
 
 
 def main() -> None:
@@ -56,9 +57,9 @@ def main() -> None:
     parser.add_argument("--tabs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     record = parser.parse_args()
-    found = asyncio.run(measure(record.tabs, record.rounds))
-    ratio = statistics.median(found["with"]) / statistics.median(found["without"])
-    print(msgspec.json.encode({"seconds": found, "with_over_without": round(ratio, 2)}).decode())
+    seconds = asyncio.run(measure(record.tabs, record.rounds))
+    ratio = statistics.median(seconds["with"]) / statistics.median(seconds["without"])
+    print(msgspec.json.encode({"seconds": seconds, "with_over_without": round(ratio, 2)}).decode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What people who look cost those who work: `python -m bench.tabs [--tabs 20] [--rate 3]`.
 
-An instance of its own is given orders at a steady rate. Windows without anybody and windows with open
-tabs of a real Chromium take turns; of each window: events handled a second by all workers, the
+An instance of its own is given orders at a steady rate. Windows without anybody and windows with
+open tabs of a real Chromium take turns; of each window: events handled a second by all workers, the
 processor time that an event took them, and how far they were behind at its end.
 """
 
@@ -22,8 +22,8 @@ from playwright.async_api import async_playwright
 
 from app.chaos.load import Load
 from app.config import Config
-from app.operations.search.consumer_groups import groups
 from app.local.supervisor import Supervisor
+from app.operations.search.consumer_groups import groups
 
 NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is not a worker. The console serves the tabs: its own time is emitted apart."""
@@ -45,7 +45,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
-    """return what was measured in a window of `seconds`."""
+    """Return what was measured in a window of `seconds`."""
     pids = {name: child.pid for name, child in instance.children.items()}
     workers = [pid for name, pid in pids.items() if name not in NOT_WORKERS]
     before = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
@@ -80,7 +80,7 @@ def _cpu(pids: Sequence[int]) -> float:
 async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: int) -> list[Cost]:
     """Return what was seen, windows without and with tabs in turn."""
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
-    found: list[Cost] = []
+    costs: list[Cost] = []
     async with (
         Supervisor(own, _say).up() as instance,
         aiohttp.ClientSession() as session,
@@ -91,8 +91,8 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
         playing = asyncio.create_task(load.play(rate))
         await asyncio.sleep(REST_SECONDS)
         for _ in range(pairs):
-            found.append(await measure_cost(instance, 0, seconds))
-            _say(str(found[-1]))
+            costs.append(await measure_cost(instance, 0, seconds))
+            _say(str(costs[-1]))
             browser = await playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
             )
@@ -101,23 +101,23 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
                 page = await (await browser.new_context()).new_page()
                 await page.goto(instance.config.console_url + PAGES[number % len(PAGES)])
             await asyncio.sleep(REST_SECONDS)
-            found.append(await measure_cost(instance, tabs, seconds))
-            _say(str(found[-1]))
+            costs.append(await measure_cost(instance, tabs, seconds))
+            _say(str(costs[-1]))
             await browser.close()
             await asyncio.sleep(REST_SECONDS)
         playing.cancel()
         await load.join()
-    return found
+    return costs
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def ratio(found: Sequence[Cost], name: str) -> float:
+def ratio(costs: Sequence[Cost], name: str) -> float:
     """Return the median of `name` with tabs over the median without."""
     with_tabs, without = (
-        statistics.median(getattr(each, name) for each in found if bool(each.tabs) == open_)
+        statistics.median(getattr(each, name) for each in costs if bool(each.tabs) == open_)
         for open_ in (True, False)
     )
     return round(with_tabs / without, 3)
@@ -132,11 +132,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     record = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
-        found = asyncio.run(
+        costs = asyncio.run(
             measure(Path(folder), record.tabs, record.rate, record.seconds, record.pairs)
         )
-    ratios = {name: ratio(found, name) for name in ("events_per_second", "cpu_us_per_event")}
-    print(msgspec.json.encode({"windows": found, "with_over_without": ratios}).decode())
+    ratios = {name: ratio(costs, name) for name in ("events_per_second", "cpu_us_per_event")}
+    print(msgspec.json.encode({"windows": costs, "with_over_without": ratios}).decode())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """From payment to verdict on a real broker: `python -m bench.verdicts [--rate 200]`.
 
-An instance of its own with the fraud service alone is emitted payments at a steady rate, due when they are
-due and not when Payflow has time. Measured from the moment a payment was due to the moment its
-verdict is read. Beside it, on the same broker in the same run, one hop: emitted and read again.
+An instance of its own with the fraud service alone is emitted payments at a steady rate, due when
+they are due and not when Payflow has time. Measured from the moment a payment was due to the
+moment its verdict is read. Beside it, on the same broker in the same run, one hop: emitted and read
+again.
 """
 
 import argparse
@@ -18,13 +19,17 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from app.config import Config
+from app.fraud.training.broker_evaluation import (
+    BrokerEvaluation,
+    LabelledPayment,
+    broker_evaluation,
+)
 from app.kafka.admin import client_options
 from app.kafka.reader import consumer_options
-from app.config import Config
-from app.fraud.training.broker_evaluation import BrokerEvaluation, LabelledPayment, broker_evaluation
 from app.local.supervisor import Supervisor
-from workflows.payment.origin import Origin
 from workflows.payment.messages import PaymentCompleted
+from workflows.payment.origin import Origin
 
 START_MS = 1_700_000_000_000
 CUSTOMERS, TERMINALS = 500, 1_000
@@ -60,15 +65,17 @@ def _emitted(number: int) -> LabelledPayment:
     return LabelledPayment(paid=paid)
 
 
-async def latencies(way: BrokerEvaluation, emitted: Sequence[LabelledPayment], rate: float) -> list[float]:
+async def latencies(
+    way: BrokerEvaluation, emitted: Sequence[LabelledPayment], rate: float
+) -> list[float]:
     """Return the seconds from the moment each of `emitted` was due to its verdict."""
     due = {each.paid.transaction_id: 0.0 for each in emitted}
-    found: list[float] = []
+    seconds: list[float] = []
 
     async def listen() -> None:
-        while len(found) < len(emitted):
+        while len(seconds) < len(emitted):
             received = await way.verdicts()
-            found.extend(time.monotonic() - due[verdict.order_id] for verdict in received)
+            seconds.extend(time.monotonic() - due[verdict.order_id] for verdict in received)
 
     listening = asyncio.create_task(listen())
     began = time.monotonic()
@@ -80,7 +87,7 @@ async def latencies(way: BrokerEvaluation, emitted: Sequence[LabelledPayment], r
         sending.add(task)
         task.add_done_callback(sending.discard)
     await asyncio.wait_for(listening, 60)
-    return found
+    return seconds
 
 
 async def hops(config: Config, count: int) -> list[float]:
@@ -91,15 +98,15 @@ async def hops(config: Config, count: int) -> list[float]:
     place = TopicPartition(HOP_TOPIC, 0)
     consumer.assign([place])
     await consumer.seek_to_end(place)
-    found: list[float] = []
+    seconds: list[float] = []
     for _ in range(count):
         began = time.monotonic()
         await producer.send_and_wait(HOP_TOPIC, b"", partition=0)
         await consumer.getone()
-        found.append(time.monotonic() - began)
+        seconds.append(time.monotonic() - began)
     await producer.stop()
     await consumer.stop()
-    return found
+    return seconds
 
 
 async def measure(folder: Path, rate: float, seconds: float) -> dict[str, dict[str, float]]:
@@ -134,9 +141,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     record = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
-        found = asyncio.run(measure(Path(folder), record.rate, record.seconds))
-    ratio = found["verdict"]["p99"] / found["hop"]["p99"]
-    print(msgspec.json.encode({**found, "p99_in_hops": round(ratio, 1)}).decode())
+        percentiles = asyncio.run(measure(Path(folder), record.rate, record.seconds))
+    ratio = percentiles["verdict"]["p99"] / percentiles["hop"]["p99"]
+    print(msgspec.json.encode({**percentiles, "p99_in_hops": round(ratio, 1)}).decode())
 
 
 if __name__ == "__main__":
