@@ -101,10 +101,10 @@ def add(folder: Path, name: str, scopes: Sequence[str]) -> str:
 
 
 def _add(folder: Path, name: str, scopes: Sequence[str]) -> str:
-    known = clients(folder)
-    if name in {client.name for client in known}:
+    all_clients = clients(folder)
+    if name in {client.name for client in all_clients}:
         raise ClientsError(f"there is or was a client {name}: choose another name")
-    if len(known) >= CLIENTS_MAX:
+    if len(all_clients) >= CLIENTS_MAX:
         raise ClientsError(f"there are {CLIENTS_MAX} clients already")
     key, digest = _new_key()
     fields = {
@@ -117,9 +117,9 @@ def _add(folder: Path, name: str, scopes: Sequence[str]) -> str:
         client = msgspec.convert(fields, Client)
     except msgspec.ValidationError as error:
         raise ClientsError(f"{name[:80]!r}: {error}") from error
-    if client.tag in {each.tag for each in known}:
+    if client.tag in {each.tag for each in all_clients}:
         return _add(folder, name, scopes)
-    _save(folder, [*known, client])
+    _save(folder, [*all_clients, client])
     return key
 
 
@@ -128,20 +128,20 @@ def rotate(folder: Path, name: str, now_ms: int, overlap_seconds: int) -> str:
     ends_ms = now_ms + overlap_seconds * 1_000
     with private_file.changing(folder, ClientsError):
         client = _living(folder, name)
-        key, kept = _rotated(client, now_ms, ends_ms)
-        latest = kept[-KEYS_MAX:] if overlap_seconds else kept[-1:]
+        key, keys = _rotated(client, now_ms, ends_ms)
+        latest = keys[-KEYS_MAX:] if overlap_seconds else keys[-1:]
         _put(folder, replace(client, keys=tuple(latest)))
     return key
 
 
 def _rotated(client: Client, now_ms: int, ends_ms: int) -> tuple[str, list[ClientKey]]:
-    kept = [
+    earlier_keys = [
         replace(each, until_ms=ends_ms if each.until_ms is None else min(each.until_ms, ends_ms))
         for each in client.keys
         if each.until_ms is None or each.until_ms > now_ms
     ]
     key, digest = _new_key()
-    return key, [*kept, ClientKey(digest=digest)]
+    return key, [*earlier_keys, ClientKey(digest=digest)]
 
 
 def revoke(folder: Path, name: str) -> None:

@@ -67,14 +67,14 @@ def decoded(body: bytes, shape: type[Shape], failure: str) -> Shape:
 
 def provider_in(body: bytes, issuer: str) -> Provider:
     """Return what a discovery document says of `issuer`. Raises OidcError."""
-    found = decoded(body, Provider, f"the openid-configuration of {issuer} is of no use")
-    if found.issuer != issuer:
+    provider = decoded(body, Provider, f"the openid-configuration of {issuer} is of no use")
+    if provider.issuer != issuer:
         raise OidcError(f"the openid-configuration is of another issuer than {issuer}")
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        if not _is_private(getattr(found, name), issuer):
+        if not _is_private(getattr(provider, name), issuer):
             text = f"the openid-configuration of {issuer} has a {name} that others could read"
             raise OidcError(text)
-    return found
+    return provider
 
 
 def _is_private(url: str, issuer: str) -> bool:
@@ -83,16 +83,16 @@ def _is_private(url: str, issuer: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        known = parts.scheme == urlsplit(issuer).scheme and bool(parts.hostname)
+        is_of_issuer_scheme = parts.scheme == urlsplit(issuer).scheme and bool(parts.hostname)
     except ValueError:
         return False
-    return known and (parts.scheme == "https" or is_local(url)) and not parts.fragment
+    return is_of_issuer_scheme and (parts.scheme == "https" or is_local(url)) and not parts.fragment
 
 
 def keys_in(body: bytes) -> list[Jwk]:
     """Return all keys of a JWKS that are objects, of whatever kind. Raises OidcError."""
-    found = decoded(body, _Jwks, "the JWKS of the provider is of no use")
-    return [each for each in found.keys if isinstance(each, dict)]
+    jwks = decoded(body, _Jwks, "the JWKS of the provider is of no use")
+    return [each for each in jwks.keys if isinstance(each, dict)]
 
 
 def key_of(token: str, keys: list[Jwk]) -> jwt.PyJWK | None:
@@ -107,14 +107,14 @@ def key_of(token: str, keys: list[Jwk]) -> jwt.PyJWK | None:
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS:
         raise OidcError(f"the id token is not good: it is signed by {str(algorithm)[:20]!r}")
-    found = [
+    usable_keys = [
         key
         for each in keys
         if kid in (None, each.get("kid"))
         for key in [_usable(each, algorithm)]
         if key is not None
     ]
-    return found[0] if len(found) == 1 else None
+    return usable_keys[0] if len(usable_keys) == 1 else None
 
 
 def _bounded(token: str) -> str:

@@ -105,16 +105,16 @@ def people(folder: Path) -> tuple[Person, ...]:
     """
     path = folder / FILE
     try:
-        found = private_file.read(path, _File).people
+        persons = private_file.read(path, _File).people
     except FileNotFoundError as error:
         raise PeopleError(f"{path} cannot be read: {error.strerror}") from error
     except private_file.PrivateFileError as error:
         raise PeopleError(str(error)) from error
-    names = [person.name for person in found]
+    names = [person.name for person in persons]
     for name in names:
         if names.count(name) > 1:
             raise PeopleError(f"{path}: {name} is there twice. Operator: remove one of them.")
-    return found
+    return persons
 
 
 def add(folder: Path, name: str, role: Role) -> str:
@@ -123,23 +123,23 @@ def add(folder: Path, name: str, role: Role) -> str:
     Also by one in other case: who may act as `Ann` and as `ann` would be two of two people.
     """
     with private_file.changing(folder, PeopleError):
-        known = people(folder)
-        taken = {person.name.casefold(): person.name for person in known}
-        if there := taken.get(name.casefold()):
+        persons = people(folder)
+        name_by_casefold = {person.name.casefold(): person.name for person in persons}
+        if there := name_by_casefold.get(name.casefold()):
             raise PeopleError(f"there is a {there} already")
-        if len(known) >= PEOPLE_MAX:
+        if len(persons) >= PEOPLE_MAX:
             raise PeopleError(f"there are {PEOPLE_MAX} people already")
         person, token = _person(name, role)
-        _save(folder, [*known, person])
+        _save(folder, [*persons, person])
         return token
 
 
 def remove(folder: Path, name: str) -> None:
     """Remove a person, whose sessions end with it. Raises PeopleError: the last approver stays."""
     with private_file.changing(folder, PeopleError):
-        known = people(folder)
-        _known(known, name)
-        left = [person for person in known if person.name != name]
+        persons = people(folder)
+        _person_of(persons, name)
+        left = [person for person in persons if person.name != name]
         if not any(person.role == "approver" for person in left):
             raise PeopleError(f"{name} is the last approver: add another one first")
         _save(folder, left)
@@ -148,9 +148,9 @@ def remove(folder: Path, name: str) -> None:
 def renew(folder: Path, name: str) -> str:
     """Give a person another token, which ends their sessions; return it. Raises PeopleError."""
     with private_file.changing(folder, PeopleError):
-        known = people(folder)
-        changed, token = _person(name, _known(known, name).role)
-        _save(folder, [changed if person.name == name else person for person in known])
+        persons = people(folder)
+        changed, token = _person(name, _person_of(persons, name).role)
+        _save(folder, [changed if person.name == name else person for person in persons])
         return token
 
 
@@ -160,8 +160,8 @@ def is_theirs(person: Person | None, token: str) -> bool:
     return right and person is not None and not person.salt
 
 
-def _known(known: Sequence[Person], name: str) -> Person:
-    for person in known:
+def _person_of(persons: Sequence[Person], name: str) -> Person:
+    for person in persons:
         if person.name == name:
             return person
     raise PeopleError(f"there is no {name}")

@@ -51,11 +51,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _check(path: Path, forbidden: int, act: str) -> None:
-    found = path.stat()
-    if found.st_uid not in (os.geteuid(), 0):
+    file_status = path.stat()
+    if file_status.st_uid not in (os.geteuid(), 0):
         raise PrivateFileError(f"{path} belongs to another user. Operator: chown it")
     # A sticky folder, such as that for temporary files, lets nobody replace a file of others.
-    if found.st_mode & forbidden and not found.st_mode & stat.S_ISVTX:
+    if file_status.st_mode & forbidden and not file_status.st_mode & stat.S_ISVTX:
         mode = "go-w" if path.is_dir() else "600"
         raise PrivateFileError(f"{path} may {act} by others. Operator: chmod {mode} {path}")
 

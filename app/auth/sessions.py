@@ -85,6 +85,6 @@ class Sessions:
         self._open.pop(digest_of(session_id), None)
 
 
-def same(said: str, due: str) -> bool:
+def same(text: str, due: str) -> bool:
     """Return whether both texts are equal, in constant time."""
-    return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), due.encode())
+    return hmac.compare_digest(text.encode("utf-8", "surrogatepass"), due.encode())

@@ -50,18 +50,18 @@ class SignIns:
         self._now = now
         self._finished: TTLCache[str, bool] = TTLCache(FINISHED_MAX, SIGN_IN_SECONDS, timer=now)
 
-    def begin(self, browser: str, wanted: str) -> tuple[str, SignIn]:
+    def begin(self, browser: str, page: str) -> tuple[str, SignIn]:
         """Return the state for the provider, and the sign-in that it holds."""
-        nonce, verifier = _drawn(), _drawn()
-        begun = SignIn(
+        nonce, verifier = _random_text(), _random_text()
+        sign_in = SignIn(
             browser=browser,
             nonce=nonce,
             verifier=verifier,
-            wanted=wanted if len(wanted) <= WANTED_CHARS_MAX else "/",
+            wanted=page if len(page) <= WANTED_CHARS_MAX else "/",
             began_at_s=self._now(),
         )
-        body = msgspec.json.encode(begun)
-        return self._fernet.encrypt_at_time(body, int(begun.began_at_s)).decode(), begun
+        body = msgspec.json.encode(sign_in)
+        return self._fernet.encrypt_at_time(body, int(sign_in.began_at_s)).decode(), sign_in
 
     def finish(self, browser: str, state: str) -> SignIn:
         """Return the sign-in of `state`, once, and in its own browser. Raises OidcError."""
@@ -72,21 +72,21 @@ class SignIns:
         except InvalidToken as error:
             text = "this sign-in was not begun here, or too long ago; begin again"
             raise OidcError(text) from error
-        begun = msgspec.json.decode(body, type=SignIn)
-        if not same(browser, begun.browser):
+        sign_in = msgspec.json.decode(body, type=SignIn)
+        if not same(browser, sign_in.browser):
             raise OidcError("this sign-in was begun in another browser; begin again")
         # By the nonce: base64 writes one state in several ways.
-        if begun.nonce in self._finished:
+        if sign_in.nonce in self._finished:
             raise OidcError("this sign-in has been finished already; begin again")
-        self._finished[begun.nonce] = True
-        return begun
+        self._finished[sign_in.nonce] = True
+        return sign_in
 
 
-def browser_id(said: str) -> str:
+def browser_id(cookie: str) -> str:
     """Return the id that a browser has, or a new one: its tabs share it, and none ends another."""
-    is_drawn = len(said) == DRAWN_CHARS and said.isascii() and said.isprintable()
-    return said if is_drawn else _drawn()
+    is_drawn = len(cookie) == DRAWN_CHARS and cookie.isascii() and cookie.isprintable()
+    return cookie if is_drawn else _random_text()
 
 
-def _drawn() -> str:
+def _random_text() -> str:
     return secrets.token_urlsafe(DRAWN_BYTES)
