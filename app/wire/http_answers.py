@@ -18,10 +18,10 @@ def session_of(total_seconds: float) -> aiohttp.ClientSession:
 
 async def read_answer(response: aiohttp.ClientResponse, bytes_max: int = ANSWER_BYTES_MAX) -> bytes:
     """Return the body of `response`. Raises ClientPayloadError for one that is longer."""
-    found = bytearray()
+    body = bytearray()
     async for part in response.content.iter_any():
-        found += part
-        if len(found) > bytes_max:
+        body += part
+        if len(body) > bytes_max:
             response.close()
             raise aiohttp.ClientPayloadError(f"the answer is longer than {bytes_max:,} bytes")
-    return bytes(found)
+    return bytes(body)

@@ -41,12 +41,16 @@ class About:
         """Return the fields of a line about it."""
         if self.record is None:
             return self._service_and_agent
-        said = (
+        correlation_id = (
             self._envelope.correlation_id
             if self._envelope
             else header(self.record, "ce_correlationid")
         )
-        return {**self._service_and_agent, "origin": self.record.origin, "correlation_id": said}
+        return {
+            **self._service_and_agent,
+            "origin": self.record.origin,
+            "correlation_id": correlation_id,
+        }
 
 
 _about: ContextVar[About | None] = ContextVar("about", default=None)

@@ -125,14 +125,14 @@ def masked_fields(fields: Mapping[str, object]) -> dict[str, object]:
 
 def personal_parts(body: object, type_name: str = "") -> dict[str, set[str]]:
     """Return the personal texts in the decoded `body` of a message in clear, by field."""
-    found: dict[str, set[str]] = {}
+    texts_by_field: dict[str, set[str]] = {}
 
     def gather(name: str, value: object) -> object:
-        found.setdefault(name, set()).update(_texts(value))
+        texts_by_field.setdefault(name, set()).update(_texts(value))
         return value
 
     _Walk(gather, str).through(body, _layout_of_type(type_name))
-    return {name: texts for name, texts in found.items() if texts}
+    return {name: texts for name, texts in texts_by_field.items() if texts}
 
 
 def is_keyed_by_person(type_name: str, topic: str = "") -> bool:
@@ -241,22 +241,22 @@ class _Walk:
             layout = layout.tagged.get(value.get(layout.tag_field), layout)
         fields = None if layout is None else layout.fields
         members = None if layout is None else layout.members
-        shown: dict[str, object] = {}
+        mapping: dict[str, object] = {}
         tag = "type" if layout is None else layout.tag_field
         for key, member in value.items():
             field = str(key)
             if fields is not None and field in fields:
-                shown[self._text(field)] = self.through(member, fields[field], field)
+                mapping[self._text(field)] = self.through(member, fields[field], field)
             elif members is not None and members.personal:
-                shown[self._text(field)] = self.through(member, members, name)
+                mapping[self._text(field)] = self.through(member, members, name)
             elif fields is not None and field != tag and not _is_empty(member):
                 # No declared type says that it may be shown.
-                shown[self._text(field)] = self._hide(field, member)
+                mapping[self._text(field)] = self._hide(field, member)
             elif field in personal_names() and not _is_empty(member):
-                shown[self._text(field)] = self._hide(field, member)
+                mapping[self._text(field)] = self._hide(field, member)
             else:
-                shown[self._text(field)] = self.through(member, members, name)
-        return shown
+                mapping[self._text(field)] = self.through(member, members, name)
+        return mapping
 
     def _sequence(self, value: list[object], layout: Layout | None, name: str) -> list[object]:
         if layout is None:

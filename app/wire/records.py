@@ -44,9 +44,9 @@ class UnreadableBatch(bytes):
 
     def __new__(cls, body: bytes, *, first: int, last: int, reason: str) -> Self:
         """Return `body` with its offsets, and why it cannot be read."""
-        made = super().__new__(cls, body)
-        made.first, made.last, made.reason = first, last, reason
-        return made
+        batch = super().__new__(cls, body)
+        batch.first, batch.last, batch.reason = first, last, reason
+        return batch
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

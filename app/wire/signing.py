@@ -58,8 +58,8 @@ def signed_again(emitted: Outgoing, secret: str) -> Outgoing:
 
 def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
     """Return whether Payflow has produced `record`, or `topic` is open and it has no signature."""
-    said = records.header(record, SIGNATURE)
-    return (topic.open and not said) or is_signed(record, config)
+    signature = records.header(record, SIGNATURE)
+    return (topic.open and not signature) or is_signed(record, config)
 
 
 def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
@@ -71,8 +71,8 @@ def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelo
     """
     if not _is_of_others(record, topic):
         return envelope
-    said = hashlib.sha256(record.value or b"").hexdigest()
-    event_id = derive_id("told by others", envelope.id, said)
+    body_digest = hashlib.sha256(record.value or b"").hexdigest()
+    event_id = derive_id("told by others", envelope.id, body_digest)
     return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
 
 
@@ -131,12 +131,12 @@ def is_authentic_dead_letter(record: Record, config: Config) -> bool:
     )
 
 
-def keyed_digest(secret: str, said: bytes) -> str:
-    """Return what stands for `said` where others may see it, in hexadecimal.
+def keyed_digest(secret: str, content: bytes) -> str:
+    """Return what stands for `content` where others may see it, in hexadecimal.
 
-    Without `secret` nobody computes it, nor checks a guess of what was said.
+    Without `secret` nobody computes it, nor checks a guess of `content`.
     """
-    return hmac.digest(secret.encode(), said, "sha256").hex()
+    return hmac.digest(secret.encode(), content, "sha256").hex()
 
 
 def rows_token(path: str, secret: str) -> str:
@@ -149,13 +149,13 @@ def read_headers(config: Config, path: str) -> dict[str, str]:
     return {ROWS_PASS: rows_token(path, config.signing_key)} if config.signing_key else {}
 
 
-def is_rows_token(said: str, path: str, config: Config) -> bool:
-    """Return whether `said` is a token for `path`; without a signing key everybody may read."""
-    return not config.signing_key or is_of_payflow(said, path, config)
+def is_rows_token(token: str, path: str, config: Config) -> bool:
+    """Return whether `token` is one for `path`; without a signing key everybody may read."""
+    return not config.signing_key or is_of_payflow(token, path, config)
 
 
-def is_of_payflow(said: str, path: str, config: Config) -> bool:
-    """Return whether `said` is a token for `path` of a process with a signing key.
+def is_of_payflow(token: str, path: str, config: Config) -> bool:
+    """Return whether `token` is one for `path` of a process with a signing key.
 
     The key of before counts while processes are restarted with another one, unless one of the two
     is known to everybody: what it signed on topics lies there, but nobody needs its tokens.
@@ -164,31 +164,33 @@ def is_of_payflow(said: str, path: str, config: Config) -> bool:
     changing = all(keys) and not any(map(is_known_key, keys))
     secrets = [secret for secret in (keys if changing else keys[:1]) if secret]
     passes = (rows_token(path, secret).encode() for secret in secrets)
-    return any(hmac.compare_digest(said.encode(errors="replace"), each) for each in passes)
+    return any(hmac.compare_digest(token.encode(errors="replace"), each) for each in passes)
 
 
-def _right(record: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:
+def _right(
+    record: Record, signature: str, prefixes: tuple[str, ...], own: str, config: Config
+) -> bool:
     secrets = filter(None, (config.signing_key, config.signing_key_before))
     return any(
         # As bytes: of texts it compares only ASCII, and raises for others.
-        hmac.compare_digest(said.encode(), _digest(record, prefixes, own, secret).encode())
+        hmac.compare_digest(signature.encode(), _digest(record, prefixes, own, secret).encode())
         for secret in secrets
     )
 
 
 def _digest(record: Outgoing | Record, prefixes: tuple[str, ...], own: str, secret: str) -> str:
-    kept = sorted(
+    headers = sorted(
         [
             (name.encode(), value or b"")
             for name, value in record.headers
             if name.startswith(prefixes) and name != own
         ]
     )
-    parts = [part for pair in kept for part in pair]
+    parts = [part for pair in headers for part in pair]
     parts += [b"+" + part if part is not None else b"-" for part in (record.key, record.value)]
     # The lengths come first, so no byte can move from one part to the next.
-    said = b"".join([repr([*map(len, parts)]).encode(), *parts])
-    return keyed_digest(secret, said)
+    content = b"".join([repr([*map(len, parts)]).encode(), *parts])
+    return keyed_digest(secret, content)
 
 
 def _with(emitted: Outgoing, name: str, value: str) -> Outgoing:

@@ -79,8 +79,8 @@ def load_tables() -> None:
 @cache
 def load_modules(package: str, folders: tuple[str, ...]) -> None:
     """Import every module of `package` once."""
-    for found in pkgutil.iter_modules(folders, f"{package}."):
-        importlib.import_module(found.name)
+    for module in pkgutil.iter_modules(folders, f"{package}."):
+        importlib.import_module(module.name)
 
 
 def traced_topics() -> tuple[Topic, ...]:
