@@ -13,27 +13,27 @@ from workflows.payment.dispute_stages import kind_in
 from workflows.payment.process import Payment
 
 
-def decided(asked: DisputeDecision) -> Emission:
+def decided(decision: DisputeDecision) -> Emission:
     """Return the decision as a message: once for each operator, of each stage of the dispute."""
-    stage = asked.decided.stage
-    if asked.decision == "refund":
+    stage = decision.decided.stage
+    if decision.decision == "refund":
         # An inquiry is answered beside that: once parts are let go, they stay so.
         stage = kind_in(stage)
     message = converted(
         DisputeDecided,
-        order_id=asked.transaction_id,
-        dispute_id=asked.dispute_id,
-        decision=asked.decision,
-        evidence_text=asked.text,
-        round=asked.decided.round,
-        decided_by=asked.decided_by,
+        order_id=decision.transaction_id,
+        dispute_id=decision.dispute_id,
+        decision=decision.decision,
+        evidence_text=decision.text,
+        round=decision.decided.round,
+        decided_by=decision.decided_by,
         stage=stage,
     )
-    which = stage, asked.decision, asked.text, asked.decided_by
+    which = stage, decision.decision, decision.text, decision.decided_by
     return Emission(
         message=message,
-        event_id=derive_id(asked.transaction_id, "dispute", asked.dispute_id, *which),
-        transaction_id=asked.transaction_id,
+        event_id=derive_id(decision.transaction_id, "dispute", decision.dispute_id, *which),
+        transaction_id=decision.transaction_id,
     )
 
 

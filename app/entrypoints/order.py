@@ -45,34 +45,34 @@ from workflows.shared.provider_currencies import objection_to_charge, objection_
 from workflows.shared.workflow import Holding
 
 
-def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
+def placed(order_id: str, body: OrderAsked, at_ms: int) -> OrderPlaced:
     """Return the order that was placed at `at_ms`. Raises BadRequest."""
-    if objection := objection_to_currency(asked.currency):
+    if objection := objection_to_currency(body.currency):
         raise BadRequest(objection, "currency")
-    country = country_code(asked.country)
+    country = country_code(body.country)
     if not country:
         raise BadRequest(NO_COUNTRY, "country")
-    lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
+    lines = tuple(_line(number, line) for number, line in enumerate(body.lines))
     total = sum(line.amount_minor for line in lines)
-    total += sum(charge.amount_minor for charge in asked.charges)
+    total += sum(charge.amount_minor for charge in body.charges)
     if total < 1:
         raise BadRequest("the order's total must be above zero", "lines")
-    if objection := objection_to_charge(total, asked.currency):
+    if objection := objection_to_charge(total, body.currency):
         raise BadRequest(f"the total: {objection}", "lines")
     fields = {
         "order_id": order_id,
-        "customer_id": asked.customer_id,
+        "customer_id": body.customer_id,
         "country": country,
-        "currency": asked.currency,
+        "currency": body.currency,
         "lines": lines,
-        "charges": asked.charges,
+        "charges": body.charges,
         "total_minor": total,
-        "payment_method": asked.payment_method,
+        "payment_method": body.payment_method,
         "ordered_at_ms": at_ms,
-        "reference": asked.reference,
-        "origin": asked.origin,
-        "capture": asked.capture,
-        "partial_shipment": asked.partial_shipment,
+        "reference": body.reference,
+        "origin": body.origin,
+        "capture": body.capture,
+        "partial_shipment": body.partial_shipment,
     }
     try:
         return msgspec.convert(fields, OrderPlaced, from_attributes=True)
@@ -80,68 +80,67 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
         raise BadRequest(f"the total: {error}", "lines") from error
 
 
-def _line(number: int, asked: LineAsked) -> Line:
-    if (asked.unit_price_minor is None) == (asked.amount_minor is None):
+def _line(number: int, body: LineAsked) -> Line:
+    if (body.unit_price_minor is None) == (body.amount_minor is None):
         raise BadRequest("give either unit_price_minor or amount_minor", f"lines[{number}]")
-    amount = asked.amount_minor
+    amount = body.amount_minor
     if amount is None:
-        amount = (asked.unit_price_minor or 0) * asked.quantity
+        amount = (body.unit_price_minor or 0) * body.quantity
     return Line(
-        sku=asked.sku,
-        quantity=asked.quantity,
+        sku=body.sku,
+        quantity=body.quantity,
         amount_minor=amount,
-        description=asked.description,
+        description=body.description,
     )
 
 
-def ordered_at_ms(asked: OrderAsked, now_ms: int) -> int | None:
+def ordered_at_ms(body: OrderAsked, now_ms: int) -> int | None:
     """Return when the customer ordered, by the caller's word. Raises BadRequest."""
-    said_ms = asked.ordered_at_ms
+    said_ms = body.ordered_at_ms
     if said_ms is not None and said_ms > now_ms + AHEAD_MS_MAX:
         raise BadRequest(f"it is later than now, {now_ms}", "ordered_at_ms")
     return said_ms
 
 
-def holding(asked: OrderAsked) -> Holding:
+def holding(body: OrderAsked) -> Holding:
     """Return what a new order takes of quotas until its row says so."""
-    units = sum(line.quantity for line in asked.lines)
-    return Holding(customer_id=asked.customer_id, is_unpaid=True, units=units)
+    units = sum(line.quantity for line in body.lines)
+    return Holding(customer_id=body.customer_id, is_unpaid=True, units=units)
 
 
-def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:
+def cancelled(order_id: str, body: CancelAsked) -> OrderCancelRequested:
     """Return the request to cancel; shipping decides whether it is still in time."""
-    return OrderCancelRequested(order_id=order_id, reason=asked.reason)
+    return OrderCancelRequested(order_id=order_id, reason=body.reason)
 
 
-def returned(order_id: str, asked: ReturnAsked) -> ReturnRequested:
+def returned(order_id: str, body: ReturnAsked) -> ReturnRequested:
     """Return the request of a return, which is decided once the order has ended.
 
     Raises BadRequest.
     """
-    fields = [("amount_minor", asked.amount_minor)]
+    fields = [("amount_minor", body.amount_minor)]
     fields += [(f"lines[{at}].amount_minor", each.amount_minor)
-               for at, each in enumerate(asked.lines)]  # fmt: skip
+               for at, each in enumerate(body.lines)]  # fmt: skip
     for name, amount in fields:
         if amount is not msgspec.UNSET:
             raise BadRequest(f"{name}: {NO_AMOUNT}", name)
     lines = tuple(
-        ReturnLine(sku=each.sku, quantity=each.quantity, line=each.line or 0)
-        for each in asked.lines
+        ReturnLine(sku=each.sku, quantity=each.quantity, line=each.line or 0) for each in body.lines
     )
     return ReturnRequested(
-        order_id=order_id, return_id=asked.return_id, lines=lines, reason=asked.reason
+        order_id=order_id, return_id=body.return_id, lines=lines, reason=body.reason
     )
 
 
-def objection(state: Order, asked: ReturnAsked) -> str:
+def objection(state: Order, body: ReturnAsked) -> str:
     """Return why the order does not take a return now, as far as its row knows."""
-    if asked.return_id in state.returns.by_id:
+    if body.return_id in state.returns.by_id:
         return ""
     if state.cancelled_at_ms:
         return "the order was cancelled"
     if state.shipping.status != "created":
         return "nothing has been shipped yet: ask again when it has"
-    message = returned(state.order_id, asked)
+    message = returned(state.order_id, body)
     reason = refusal(state.returns, message)
     units = chosen_units(state.returns, message.lines)
     return reason or (units if isinstance(units, str) else "")
@@ -216,7 +215,7 @@ ENTRYPOINT = Entrypoint(
             body=CancelAsked,
             optional=True,
             message=cancelled,
-            event_id=lambda order_id, _asked: derive_id(order_id, "cancel"),
+            event_id=lambda order_id, _body: derive_id(order_id, "cancel"),
             link="cancel",
         ),
         FollowingRequest(
@@ -226,7 +225,7 @@ ENTRYPOINT = Entrypoint(
             body=ReturnAsked,
             message=returned,
             objection=objection,
-            event_id=lambda order_id, asked: derive_id(order_id, "return", asked.return_id),
+            event_id=lambda order_id, body: derive_id(order_id, "return", body.return_id),
         ),
     ),
     operators=OperatorMessages(

@@ -112,12 +112,12 @@ class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     amount_minor: NotTaken = msgspec.UNSET
 
 
-def discounts(asked: OrderAsked) -> dict[str, str]:
+def discounts(body: OrderAsked) -> dict[str, str]:
     """Return DISCOUNT and the field for which it is needed, where the order has one."""
-    for number, line in enumerate(asked.lines):
+    for number, line in enumerate(body.lines):
         if 0 in (line.unit_price_minor, line.amount_minor):
             return {DISCOUNT: f"lines[{number}]"}
-    for number, charge in enumerate(asked.charges):
+    for number, charge in enumerate(body.charges):
         if charge.amount_minor < 0:
             return {DISCOUNT: f"charges[{number}].amount_minor"}
     return {}

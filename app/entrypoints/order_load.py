@@ -32,8 +32,8 @@ def stock_up(seed: int) -> LoadRequest:
 
 def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noqa: FBT001
     """Return order `number`: placed, and then perhaps cancelled, or returned in part."""
-    wanted = (HOT,) if hot else ()
-    others = random.sample([f"sku-{at}" for at in range(SKUS)], LINES - len(wanted))
+    hot_skus = (HOT,) if hot else ()
+    others = random.sample([f"sku-{at}" for at in range(SKUS)], LINES - len(hot_skus))
     body = {
         "country": random.choice(COUNTRIES),
         "currency": "GBP",
@@ -48,7 +48,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
                 "quantity": random.randint(1, 3),
                 "unit_price_minor": random.randint(50, 5_000),
             }
-            for sku in (*wanted, *others)
+            for sku in (*hot_skus, *others)
         ],
     }
     cancels = random.random() < CANCELLED_RATE

@@ -11,28 +11,28 @@ from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.process import Payment
 
 
-def decided(asked: RefundDecision) -> Emission:
+def decided(decision: RefundDecision) -> Emission:
     """Return the decision as a message: once for each operator, of each round that has failed.
 
     Two operators are two messages. The row of the payment says whose counts.
     """
     message = converted(
         RefundCaseDecided,
-        order_id=asked.transaction_id,
-        refund_key=asked.refund_key,
-        decision=asked.decision,
-        reference=asked.reference,
-        amount_minor=asked.amount_minor,
-        round=asked.failed_round,
-        decided_by=asked.decided_by,
+        order_id=decision.transaction_id,
+        refund_key=decision.refund_key,
+        decision=decision.decision,
+        reference=decision.reference,
+        amount_minor=decision.amount_minor,
+        round=decision.failed_round,
+        decided_by=decision.decided_by,
     )
     # A corrected amount is another decision than the one that was refused for it.
-    which = (asked.failed_round, asked.decision, asked.reference, asked.amount_minor,
-             asked.decided_by)  # fmt: skip
+    which = (decision.failed_round, decision.decision, decision.reference, decision.amount_minor,
+             decision.decided_by)  # fmt: skip
     return Emission(
         message=message,
-        event_id=derive_id(asked.transaction_id, "refund case", asked.refund_key, *which),
-        transaction_id=asked.transaction_id,
+        event_id=derive_id(decision.transaction_id, "refund case", decision.refund_key, *which),
+        transaction_id=decision.transaction_id,
     )
 
 

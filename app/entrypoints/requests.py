@@ -211,8 +211,8 @@ class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
 def load_entrypoints() -> Entrypoints:
     """Return all ENTRYPOINT, COMMANDS, WEBHOOKS and LOAD of the modules in this folder."""
     modules = [
-        importlib.import_module(found.name)
-        for found in pkgutil.iter_modules(entrypoints.__path__, "app.entrypoints.")
+        importlib.import_module(module.name)
+        for module in pkgutil.iter_modules(entrypoints.__path__, "app.entrypoints.")
     ]
     return Entrypoints(
         workflows=tuple(each.ENTRYPOINT for each in modules if hasattr(each, "ENTRYPOINT")),

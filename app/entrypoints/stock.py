@@ -54,10 +54,10 @@ class AdjustmentTaken(TypedDict):
     ids: list[str]
 
 
-def received(asked: ReceiptAsked, own_id: OwnId) -> list[Emission]:
+def received(body: ReceiptAsked, own_id: OwnId) -> list[Emission]:
     """Return the items that came in, one message a SKU; the same receipt counts once."""
-    receipt_id = own_id("receipt", asked.receipt_id)
-    return [_receipt(receipt_id, asked.receipt_id, item) for item in asked.items]
+    receipt_id = own_id("receipt", body.receipt_id)
+    return [_receipt(receipt_id, body.receipt_id, item) for item in body.items]
 
 
 def _receipt(receipt_id: str, name: str, item: Item) -> Emission:
@@ -71,15 +71,15 @@ def _receipt(receipt_id: str, name: str, item: Item) -> Emission:
     return Emission(message=message, event_id=derive_id("receipt", item_id), transaction_id=item_id)
 
 
-def adjusted(asked: AdjustmentAsked, own_id: OwnId) -> list[Emission]:
+def adjusted(body: AdjustmentAsked, own_id: OwnId) -> list[Emission]:
     """Return the correction of a count; the same adjustment counts once."""
-    adjustment_id = own_id("adjustment", asked.adjustment_id)
+    adjustment_id = own_id("adjustment", body.adjustment_id)
     message = AdjustStock(
         adjustment_id=adjustment_id,
-        sku=asked.sku,
-        delta=asked.delta,
-        reason=asked.reason,
-        reference=asked.adjustment_id,
+        sku=body.sku,
+        delta=body.delta,
+        reason=body.reason,
+        reference=body.adjustment_id,
     )
     return [
         Emission(
@@ -90,14 +90,14 @@ def adjusted(asked: AdjustmentAsked, own_id: OwnId) -> list[Emission]:
     ]
 
 
-def _received(asked: ReceiptAsked, emissions: Sequence[Emission]) -> ReceiptTaken:
+def _received(body: ReceiptAsked, emissions: Sequence[Emission]) -> ReceiptTaken:
     ids = [each.transaction_id for each in emissions]
-    return {"receipt_id": asked.receipt_id, "items": len(asked.items), "ids": ids}
+    return {"receipt_id": body.receipt_id, "items": len(body.items), "ids": ids}
 
 
-def _adjusted(asked: AdjustmentAsked, emissions: Sequence[Emission]) -> AdjustmentTaken:
+def _adjusted(body: AdjustmentAsked, emissions: Sequence[Emission]) -> AdjustmentTaken:
     ids = [each.transaction_id for each in emissions]
-    return {"adjustment_id": asked.adjustment_id, "ids": ids}
+    return {"adjustment_id": body.adjustment_id, "ids": ids}
 
 
 COMMANDS = (
