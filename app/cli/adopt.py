@@ -57,8 +57,8 @@ def adopt_logs(  # noqa: PLR0913  each is an option
     as_json_too: AsJson = False,
 ) -> None:
     """Let SERVICE go on with logs that are not those it has applied; Payflow must be stopped."""
-    chosen = service or list(services())
-    if unknown := set(chosen) - set(services()):
+    service_names = service or list(services())
+    if unknown := set(service_names) - set(services()):
         fail(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(services())}", 2)
     start: Start | None = next((each for each in STARTS if each == begin), None)
     if not dry_run and (start is None or not why.strip()):
@@ -67,20 +67,20 @@ def adopt_logs(  # noqa: PLR0913  each is an option
         fail(f"--from {begin}: say one of {', '.join(STARTS)}", 2)
     choice = Choice(start=start, at_s=now_ms() // 1_000, without_rows=without_rows)
     act = (choice, who or this_user(), why[:500])
-    run(_adopt(chosen, act, dry_run=dry_run, as_json_too=as_json_too))
+    run(_adopt(service_names, act, dry_run=dry_run, as_json_too=as_json_too))
 
 
 async def _adopt(
-    chosen: Sequence[str], act: tuple[Choice, str, str], *, dry_run: bool, as_json_too: bool
+    service_names: Sequence[str], act: tuple[Choice, str, str], *, dry_run: bool, as_json_too: bool
 ) -> None:
     choice, who, why = act
     async with _broker(configuration()) as config:
         await ensure_topics(config, wanted_topics(config))
         if not dry_run:
             # Of none is anything adopted where workers of another still run.
-            for name in chosen:
+            for name in service_names:
                 await wait_until_stopped(config, name)
-        plans = {name: await plan(config, name, _topics(name), choice) for name in chosen}
+        plans = {name: await plan(config, name, _topics(name), choice) for name in service_names}
         if as_json_too:
             as_json({name: msgspec.to_builtins(each) for name, each in plans.items()})
         else:
@@ -94,8 +94,10 @@ async def _adopt(
 
 
 def _say(service: str, adoptions: Sequence[Adoption]) -> None:
-    kept = sum(each.is_kept for each in adoptions)
-    out.print(f"{service}: {kept} partitions are those it has applied; its tables stay as they lie")
+    kept_count = sum(each.is_kept for each in adoptions)
+    out.print(
+        f"{service}: {kept_count} partitions are those it has applied; its tables stay as they lie"
+    )
     for each in adoptions:
         if not each.is_kept:
             before = f"offset {each.committed}, in {f'log {each.was}' if each.was else 'no log'}"

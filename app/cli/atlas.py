@@ -78,12 +78,12 @@ def _agent_rows(agents: Sequence[Agent]) -> Iterator[str]:
     yield "| agent | service | consumes | table | produces | kind | wakes |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for agent in agents:
-        kept = agent.table.name if agent.table else ""
+        table_name = agent.table.name if agent.table else ""
         yield _cells(
             agent.name,
             agent.service,
             _names(agent.consumes),
-            kept,
+            table_name,
             _names(agent.produces),
             kind_of(agent),
             "by deadlines" if due_of(agent) else "",
@@ -108,8 +108,8 @@ def _topic_rows() -> Iterator[str]:
 
 
 def _retention(topic: Topic) -> str:
-    kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
-    return "the latest of each key" if topic.cleanup == "compact" else kept
+    duration = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
+    return "the latest of each key" if topic.cleanup == "compact" else duration
 
 
 def _table_rows(agents: Sequence[Agent]) -> Iterator[str]:

@@ -57,9 +57,9 @@ def _table(actions: list[dict[str, Any]]) -> Table:
     for action in actions:
         name = action["act"].removeprefix("payflow.audit.").rpartition(".")[0]
         # As Text, so that markup in what people write is not rendered.
-        said = (Text(str(action[part])) for part in ("about", "who", "why"))
+        texts = (Text(str(action[part])) for part in ("about", "who", "why"))
         at = datetime.fromtimestamp(action["at_ms"] / 1_000, UTC)
-        table.add_row(f"{at:%Y-%m-%dT%H:%M:%SZ}", name, *said)
+        table.add_row(f"{at:%Y-%m-%dT%H:%M:%SZ}", name, *texts)
     return table
 
 
@@ -77,13 +77,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def _chain_heads(known: Path | None) -> dict[int, list[ChainHead]]:
-    if known is None:
+def _chain_heads(file: Path | None) -> dict[int, list[ChainHead]]:
+    if file is None:
         return {}
     try:
-        earlier = msgspec.json.decode(known.read_bytes(), type=_Earlier)
+        earlier = msgspec.json.decode(file.read_bytes(), type=_Earlier)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        fail(f"{known}: {error}", EXIT_USAGE)
+        fail(f"{file}: {error}", EXIT_USAGE)
     return {
         each.partition: [each.chain_head] for each in earlier.partitions if each.chain_head.count
     }

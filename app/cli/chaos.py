@@ -45,27 +45,27 @@ def chaos(  # noqa: PLR0913  each is an option
     # Retries of the load are normal while faults are in force, so they are not logged.
     stamina.instrumentation.set_on_retry_hooks(())
     size = replace(FULL, hostile_seconds=hostile_seconds)
-    wanted = DrillOptions(seed=seed, rate=rate, only=only, size=size)
-    ended, found = run(unless_stopped(_chaos(configuration(), wanted)))
-    if not ended or found is None:
+    options = DrillOptions(seed=seed, rate=rate, only=only, size=size)
+    ended, drill_report = run(unless_stopped(_chaos(configuration(), options)))
+    if not ended or drill_report is None:
         fail("stopped before its end; there is no report")
-    body = json_page(found)
+    body = json_page(drill_report)
     if report is not None:
         report.write_bytes(body + b"\n")
-        report.with_suffix(".md").write_text(markdown(found))
+        report.with_suffix(".md").write_text(markdown(drill_report))
         err.print(f"report: {report} and {report.with_suffix('.md')}")
     if as_json_too:
-        as_json(found)
+        as_json(drill_report)
     else:
-        out.print(markdown(found), markup=False, soft_wrap=True)
-    if found["breaches"] or not found["verify_ok"] or found["unsettled"]:
+        out.print(markdown(drill_report), markup=False, soft_wrap=True)
+    if drill_report["breaches"] or not drill_report["verify_ok"] or drill_report["unsettled"]:
         fail("Payflow did not hold; the report names what broke")
 
 
-async def _chaos(config: Config, wanted: DrillOptions) -> dict[str, object]:
+async def _chaos(config: Config, options: DrillOptions) -> dict[str, object]:
     own = await asyncio.to_thread(_fresh, config)
     try:
-        return await run_drill(own, wanted, err.print)
+        return await run_drill(own, options, err.print)
     except DrillError as error:
         fail(f"the drill could not be carried out: {error}")
 

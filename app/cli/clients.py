@@ -31,16 +31,16 @@ Overlap = Annotated[
 
 def ls(*, as_json_too: AsJson = False) -> None:
     """List every client with its scopes and its keys."""
-    known = attempt(clients.clients, running_instance().data_path)
+    all_clients = attempt(clients.clients, running_instance().data_path)
     if as_json_too:
         as_json(
             [
                 {"name": each.name, "scopes": each.scopes, "keys": len(each.keys), "tag": each.tag}
-                for each in known
+                for each in all_clients
             ]
         )
         return
-    for each in known:
+    for each in all_clients:
         what = " ".join(each.scopes) if each.keys else "revoked"
         out.print(f"{each.name:<24}{len(each.keys)} keys  {what}", markup=False)
 

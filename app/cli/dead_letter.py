@@ -31,28 +31,28 @@ def show(  # noqa: PLR0913  each is an option
     if in_clear and not why.strip():
         fail("--reveal needs --reason: why you have to see personal data", 2)
     config = running_instance()
-    known = run(gather(config))
-    dead_letter = one_of(known, topic, offset)
+    facts = run(gather(config))
+    dead_letter = one_of(facts, topic, offset)
     action = Action(who=who or this_user(), why=why, at_ms=now_ms())
     if in_clear:
         whole = run(reveal(config, dead_letter.place, action))
     else:
         whole = run(read_record(config, topic, dead_letter.record.partition, offset))
     around = transaction_around(config, dead_letter.correlation_id)
-    found = {
+    output = {
         **msgspec.to_builtins(whole),
-        "state": states(known)[dead_letter.place],
+        "state": states(facts)[dead_letter.place],
         "history": msgspec.to_builtins(dead_letter.shown_history),
-        "dropped_because": known.discarded.get(dead_letter.place, ""),
+        "dropped_because": facts.discarded.get(dead_letter.place, ""),
         "transaction": around,
     }
     if as_json_too:
-        as_json(found)
+        as_json(output)
         return
     show_dead_letter(whole, out)
-    out.print(f"{'state':<20}{found['state']}", markup=False)
+    out.print(f"{'state':<20}{output['state']}", markup=False)
     for earlier in dead_letter.shown_history:
-        said = f"{earlier.at} {earlier.agent} {earlier.cause}: {earlier.detail}"
-        out.print(f"{'failed before':<20}{said}  ({earlier.place})", markup=False)
+        failure_text = f"{earlier.at} {earlier.agent} {earlier.cause}: {earlier.detail}"
+        out.print(f"{'failed before':<20}{failure_text}  ({earlier.place})", markup=False)
     for event in around if isinstance(around, list) else [around]:
         out.print(f"{'around it':<20}{event}", markup=False)

@@ -36,25 +36,25 @@ def as_shown(dead_letter: DeadLetter, state: State) -> dict[str, object]:
     }
 
 
-def dead_letters_table(found: Sequence[Mapping[str, object]]) -> Table:
+def dead_letters_table(rows: Sequence[Mapping[str, object]]) -> Table:
     """Return dead letters, as `as_shown` gives them, as a table."""
     names = ("topic", "offset", "state", "cause", "agent", "type", "key", "failures")
     table = Table(*names, box=None)
     for name in ("topic", "offset"):
-        _keep_whole(table.columns[names.index(name)], (str(each[name]) for each in found))
-    for dead_letter in found:
+        _keep_whole(table.columns[names.index(name)], (str(each[name]) for each in rows))
+    for dead_letter in rows:
         table.add_row(*(Text(str(dead_letter[name])[:COLUMN_MAX]) for name in names))
     return table
 
 
-def groups_table(found: Sequence[Group]) -> Table:
+def groups_table(groups: Sequence[Group]) -> Table:
     """Return groups of dead letters as a table: how many have which status, and since when."""
     table = Table("service", "cause", "stack", "how many", "latest", "example", box=None)
-    _keep_whole(table.columns[-1], map(_example, found))
-    for each in found:
+    _keep_whole(table.columns[-1], map(_example, groups))
+    for each in groups:
         counts = (f"{each.states[state]} {state}" for state in STATES if each.states.get(state))
-        said = (each.service, each.cause, each.stack, ", ".join(counts), _time(each.latest_ms))
-        table.add_row(*(Text(part, overflow="fold") for part in (*said, _example(each))))
+        cells = (each.service, each.cause, each.stack, ", ".join(counts), _time(each.latest_ms))
+        table.add_row(*(Text(part, overflow="fold") for part in (*cells, _example(each))))
     return table
 
 

@@ -58,17 +58,17 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List dead letters by service, cause and stack, with the status of each."""
-    known = run(gather(running_instance()))
-    statuses = states(known)
-    if known.foreign:
-        err.print(f"{known.foreign} records in dead topics were not dead-lettered by Payflow")
+    facts = run(gather(running_instance()))
+    statuses = states(facts)
+    if facts.foreign:
+        err.print(f"{facts.foreign} records in dead topics were not dead-lettered by Payflow")
     if every:
-        found = [
-            as_shown(dead_letter, statuses[dead_letter.place]) for dead_letter in known.dead_letters
+        rows = [
+            as_shown(dead_letter, statuses[dead_letter.place]) for dead_letter in facts.dead_letters
         ]
-        as_json(found) if as_json_too else out.print(dead_letters_table(found))
+        as_json(rows) if as_json_too else out.print(dead_letters_table(rows))
         return
-    grouped = groups(known.dead_letters, statuses)
+    grouped = groups(facts.dead_letters, statuses)
     as_json(grouped) if as_json_too else out.print(groups_table(grouped))
 
 
@@ -113,14 +113,14 @@ def redrive(  # noqa: PLR0913  each is an option
     _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
 
-def _report(found: object, *, as_json_too: bool) -> None:
+def _report(report: object, *, as_json_too: bool) -> None:
     """Show what was, or would be, sent; end with an error when it was not all handled."""
     if as_json_too:
-        as_json(found)
+        as_json(report)
     else:
-        for name, value in msgspec.to_builtins(found).items():
+        for name, value in msgspec.to_builtins(report).items():
             out.print(f"{name:<14}{value}", markup=False)
-    if isinstance(found, Outcome) and found.handled < found.sent:
+    if isinstance(report, Outcome) and report.handled < report.sent:
         fail("not every dead letter was handled; see: payflow dead ls")
 
 
@@ -129,14 +129,18 @@ async def _redrive(
 ) -> BlastRadius | Outcome:
     config = running_instance()
     if dry_run:
-        known = await gather(config)
-        return blast_radius(*chosen(known.dead_letters, states(known), choice))
+        facts = await gather(config)
+        return blast_radius(*chosen(facts.dead_letters, states(facts), choice))
     async with redriver(config) as sender:
-        known = await sender.read_status()
-        dead_letters, others = chosen(known.dead_letters, states(known), choice)
+        facts = await sender.read_status()
+        dead_letters, others = chosen(facts.dead_letters, states(facts), choice)
         if not dead_letters:
-            said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
-            raise DeadLetterError(f"no open dead letter matches {choice.text()}; there are: {said}")
+            state_counts = (
+                ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
+            )
+            raise DeadLetterError(
+                f"no open dead letter matches {choice.text()}; there are: {state_counts}"
+            )
         return await sender.redrive(dead_letters, action, err.print, rate)
 
 
@@ -167,14 +171,14 @@ def edit(  # noqa: PLR0913  each is an option
 async def _edit(at: tuple[str, int], edited: Edit, action: Action) -> str:
     config = running_instance()
     async with redriver(config) as sender:
-        known = await sender.read_status()
-        dead_letter = one_of(known, *at)
-        _must_be_open(dead_letter, states(known))
+        facts = await sender.read_status()
+        dead_letter = one_of(facts, *at)
+        _must_be_open(dead_letter, states(facts))
         # A name on the command line proves nobody: what takes two people is done in the console.
         limit = EditLimit(
             config=config,
             rates=open_rates(config),
-            before_minor=edited_before_minor(known, dead_letter),
+            before_minor=edited_before_minor(facts, dead_letter),
         )
         try:
             return await sender.edit(dead_letter, edited, action, limit=limit)
@@ -226,8 +230,8 @@ def discard(  # noqa: PLR0913  each is an option
 async def _drop(choice: Choice, action: Action) -> int:
     config = running_instance()
     async with redriver(config) as sender:
-        known = await sender.read_status()
-        dead_letters, others = chosen(known.dead_letters, states(known), choice)
+        facts = await sender.read_status()
+        dead_letters, others = chosen(facts.dead_letters, states(facts), choice)
         if not dead_letters:
             raise DeadLetterError(
                 f"no open dead letter matches {choice.text()}; others: {dict(others)}"
@@ -236,13 +240,13 @@ async def _drop(choice: Choice, action: Action) -> int:
         return len(dead_letters)
 
 
-def one_of(known: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
+def one_of(facts: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
     """Return the dead letter that the command names. Raises DeadLetterError."""
     place = _place(topic, offset)
-    found = [dead_letter for dead_letter in known.dead_letters if dead_letter.place == place]
-    if not found:
+    matches = [dead_letter for dead_letter in facts.dead_letters if dead_letter.place == place]
+    if not matches:
         raise DeadLetterError(f"there is no dead letter {place}; see: payflow dead ls --all")
-    return found[0]
+    return matches[0]
 
 
 def _must_be_open(dead_letter: DeadLetter, statuses: dict[str, State]) -> None:

@@ -15,11 +15,11 @@ UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 def show(*, as_json_too: AsJson = False) -> None:
     """Show the faults that are set now."""
     config = running_instance()
-    found = {
+    faults_by_system = {
         system: run(fault_switches.get(config, system))
         for system in fault_switches.EXTERNAL_SYSTEMS
     }
-    as_json(found) if as_json_too else show_faults(found, out)
+    as_json(faults_by_system) if as_json_too else show_faults(faults_by_system, out)
 
 
 def clock(
@@ -33,11 +33,11 @@ def clock(
         fail(f"{by!r} is not a time to move ahead by; say one such as +25h, +90s or +8d", 2)
     seconds = int(match.group(1)) * UNIT_SECONDS[match.group(2)]
     config = running_instance()
-    found = {
+    faults_by_system = {
         system: run(fault_switches.advance(config, system, seconds))
         for system in fault_switches.EXTERNAL_SYSTEMS
     }
-    as_json(found) if as_json_too else show_faults(found, out)
+    as_json(faults_by_system) if as_json_too else show_faults(faults_by_system, out)
 
 
 def set_faults(
@@ -54,5 +54,5 @@ def set_faults(
         faults = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
     except fault_switches.FaultError as error:
         fail(str(error), 2)
-    found = {system: run(fault_switches.put(config, system, faults))}
-    as_json(found) if as_json_too else show_faults(found, out)
+    faults_by_system = {system: run(fault_switches.put(config, system, faults))}
+    as_json(faults_by_system) if as_json_too else show_faults(faults_by_system, out)

@@ -34,15 +34,15 @@ Note = Annotated[str, typer.Option("--note", help="Why.")]
 
 def cases(*, as_json_too: AsJson = False) -> None:
     """List the open cases, the highest score first."""
-    found = run(open_cases(running_instance()))
+    rows = run(open_cases(running_instance()))
     if as_json_too:
-        as_json([masked(to_builtins(each), type(each)) for each in found])
+        as_json([masked(to_builtins(each), type(each)) for each in rows])
         return
     table = Table("transaction", "case", "score", "reasons")
-    for case in found:
+    for case in rows:
         # Reasons come from outside: as Text, so that markup in them is not rendered.
-        said = Text("\n".join(map(masked_text, case.reasons)))
-        table.add_row(Text(case.transaction_id), case.case, f"{case.score:.3f}", said)
+        reasons = Text("\n".join(map(masked_text, case.reasons)))
+        table.add_row(Text(case.transaction_id), case.case, f"{case.score:.3f}", reasons)
     out.print(table)
 
 
@@ -81,7 +81,7 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
         as_json(
             {
                 "revision": book.revision,
-                "rules": [_shown(each.rule) for each in book.rules.values()],
+                "rules": [_masked_rule(each.rule) for each in book.rules.values()],
                 "lists": {name: len(values) for name, values in book.lists.items()},
                 "snoozes": [masked(to_builtins(each), Snooze) for each in book.snoozes.values()],
             }
@@ -90,12 +90,12 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
     table = Table("rule", "version", "state", "outcome", "priority", "", title=book.revision)
     for each in sorted(book.rules.values(), key=lambda one: (-one.rule.priority, one.rule.rule_id)):
         rule = each.rule
-        known = (str(rule.version), rule.state, rule.outcome, str(rule.priority))
-        table.add_row(rule.rule_id, *known, Text(rule.description))
+        cells = (str(rule.version), rule.state, rule.outcome, str(rule.priority))
+        table.add_row(rule.rule_id, *cells, Text(rule.description))
     out.print(table)
 
 
-def _shown(rule: Rule) -> dict[str, object]:
+def _masked_rule(rule: Rule) -> dict[str, object]:
     return to_builtins(rule) | {"when": without_people(rule.when, lambda _: MASK)}
 
 
@@ -111,12 +111,12 @@ def put_rule(file: Path, by: By, note: Note = "") -> None:
 
 def approve_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Make a proposed rule active; another person must have proposed it."""
-    _put(replace(_known(rule_id), state="active", approved_by=by), by, note)
+    _put(replace(_current_rule(rule_id), state="active", approved_by=by), by, note)
 
 
 def pause_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Pause a rule until it is approved again."""
-    paused = replace(_known(rule_id), state="paused", proposed_by=by, approved_by="")
+    paused = replace(_current_rule(rule_id), state="paused", proposed_by=by, approved_by="")
     _put(paused, by, note)
 
 
@@ -132,7 +132,7 @@ def snooze_rule(
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
     at_ms = now_ms()
     until_ms = at_ms + round(hours * 3_600_000)
-    _known(rule_id)
+    _current_rule(rule_id)
     message = RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms, by=by)
     book: Book = run(book_now(running_instance()))
     _publish(with_version(message, book), Action(who=by, why=note, at_ms=at_ms, before=book))
@@ -155,16 +155,18 @@ def try_rule(
 ) -> None:
     """Show what the rule in FILE would have done to all payments so far."""
     compiled, from_ms = _read(file), moment(since)
-    found: Backtest = run(_tried(compiled, from_ms))
+    report: Backtest = run(_tried(compiled, from_ms))
     if as_json_too:
-        as_json(found)
+        as_json(report)
         return
-    shares = ["-" if share is None else f"{share:.1%}" for share in (found.precision, found.recall)]
+    shares = [
+        "-" if share is None else f"{share:.1%}" for share in (report.precision, report.recall)
+    ]
     out.print(
-        f"{found.hits} of {found.payments} payments hit, {found.unknown} not known; "
-        f"precision {shares[0]}, recall {shares[1]} of {found.labelled_frauds} known frauds"
+        f"{report.hits} of {report.payments} payments hit, {report.unknown} not known; "
+        f"precision {shares[0]}, recall {shares[1]} of {report.labelled_frauds} known frauds"
     )
-    for rule_id, count in found.overlap.items():
+    for rule_id, count in report.overlap.items():
         out.print(f"  {count} also by {rule_id}", markup=False)
 
 
@@ -182,7 +184,7 @@ async def _tried(compiled: CompiledRule, from_ms: int) -> Backtest:
     return backtest(compiled, book, story, from_ms)
 
 
-def _known(rule_id: str) -> Rule:
+def _current_rule(rule_id: str) -> Rule:
     book: Book = run(book_now(running_instance()))
     if rule_id not in book.rules:
         fail(f"there is no rule {rule_id!r}; there are {', '.join(sorted(book.rules))}")
@@ -199,8 +201,8 @@ def _read(file: Path) -> CompiledRule:
 def _put(rule: Rule, by: str, note: str) -> None:
     """Produce `rule` as its next version."""
     book: Book = run(book_now(running_instance()))
-    known = book.rules.get(rule.rule_id)
-    version = known.rule.version + 1 if known else rule.version
+    entry = book.rules.get(rule.rule_id)
+    version = entry.rule.version + 1 if entry else rule.version
     raw: dict[str, object] = msgspec.to_builtins(replace(rule, version=version))
     try:
         read_rule(raw, FIELDS)

@@ -37,13 +37,13 @@ def rescore_all(
             models.setdefault(other.version, other)
     except (OSError, ModelError) as error:
         fail(str(error))
-    found: Rescoring = run(_rescored(config, models, other, from_ms))
+    rescoring: Rescoring = run(_rescored(config, models, other, from_ms))
     if as_json_too:
-        as_json(found)
+        as_json(rescoring)
     else:
-        _show(found)
-    if found.different:
-        fail(f"{found.different} scores are not what the same model says now")
+        _show(rescoring)
+    if rescoring.different:
+        fail(f"{rescoring.different} scores are not what the same model says now")
 
 
 async def _rescored(
@@ -59,22 +59,22 @@ async def _rescored(
     return rescored(verdicts.values(), models, newest(emitted), other)
 
 
-def _show(found: Rescoring) -> None:
+def _show(rescoring: Rescoring) -> None:
     out.print(
-        f"{found.verdicts} verdicts: {found.same} the same to the last bit, {found.different} "
-        f"different, {found.by_rules} by rules alone, {sum(found.not_at_hand.values())} by a model "
-        "that is not at hand"
+        f"{rescoring.verdicts} verdicts: {rescoring.same} the same to the last bit, "
+        f"{rescoring.different} different, {rescoring.by_rules} by rules alone, "
+        f"{sum(rescoring.not_at_hand.values())} by a model that is not at hand"
     )
-    for version, count in found.not_at_hand.items():
+    for version, count in rescoring.not_at_hand.items():
         out.print(f"  {count} by {version}", markup=False)
-    if found.differences:
+    if rescoring.differences:
         table = Table("transaction", "model", "emitted", "now", title="different")
-        for each in found.differences:
+        for each in rescoring.differences:
             scores = (repr(each.emitted), repr(each.again))
             table.add_row(Text(each.order_id), Text(each.model_version), *scores)
         out.print(table)
-    if found.other:
-        _show_other(found.other)
+    if rescoring.other:
+        _show_other(rescoring.other)
 
 
 def _show_other(other: Other) -> None:
@@ -89,10 +89,10 @@ def _show_other(other: Other) -> None:
 
 
 def _matrix(changes: Changes) -> Table:
-    said = get_args(ModelBand)
-    columns = [now for now in said if any(now in row for row in changes.values())]
+    bands = get_args(ModelBand)
+    columns = [now for now in bands if any(now in row for row in changes.values())]
     table = Table("then", *columns)
-    for then in said:
+    for then in bands:
         if row := changes.get(then):
             table.add_row(then, *(str(row.get(now, 0)) for now in columns))
     return table

@@ -69,21 +69,21 @@ def evaluate(  # noqa: PLR0913  each is an option
     try:
         payments = data.read_payments(file, err.print)
         way = _broker(plan.epoch_ms, workers) if through else None
-        figures, found = evaluation.with_figures(payments, plan, err.print, way)
+        figures, report = evaluation.with_figures(payments, plan, err.print, way)
     except (PayflowError, ValueError) as error:
         fail(str(error))
     if features_out:
         _write(features_out, payments, figures)
     if json_file:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    table = Table("from day", *found.mean, title=f"{file.name}, {len(found.folds)} folds")
-    for fold in found.folds:
-        measured = [getattr(fold, name) for name in found.mean]
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    table = Table("from day", *report.mean, title=f"{file.name}, {len(report.folds)} folds")
+    for fold in report.folds:
+        measured = [getattr(fold, name) for name in report.mean]
         table.add_row(str(fold.start_day), *(f"{value:.3f}" for value in measured))
-    table.add_row("mean", *(f"{value:.3f}" for value in found.mean.values()))
+    table.add_row("mean", *(f"{value:.3f}" for value in report.mean.values()))
     out.print(table)
-    if found.through:
-        out.print(", ".join(f"{name} {value}" for name, value in found.through.items()))
+    if report.through:
+        out.print(", ".join(f"{name} {value}" for name, value in report.through.items()))
 
 
 def rescore(

@@ -29,66 +29,72 @@ def trial(
         models = at_hand(config)
     except ModelError as error:
         end(error)
-    found: Trial = run(_tried(config, models, from_ms))
+    report: Trial = run(_tried(config, models, from_ms))
     if as_json_too:
-        as_json(found)
+        as_json(report)
     else:
-        _show(found)
+        _show(report)
 
 
 async def _tried(config: Config, models: dict[str, Model], from_ms: int) -> Trial:
     return tried(await messages_of(config, READS["trial"]), models, from_ms)
 
 
-def _show(found: Trial) -> None:
-    out.print(f"{found.payments} payments judged, {found.known_frauds} known as fraud")
-    if not (found.models or found.rules):
+def _show(report: Trial) -> None:
+    out.print(f"{report.payments} payments judged, {report.known_frauds} known as fraud")
+    if not (report.models or report.rules):
         out.print("no model and no rule was on trial")
-    for each in found.models:
+    for each in report.models:
         _show_model(each)
-    if found.rules:
-        out.print(_rules(found.rules))
+    if report.rules:
+        out.print(_rules(report.rules))
 
 
-def _show_model(found: ModelTrial) -> None:
-    beside = ", ".join(f"{name or 'none'} ({n})" for name, n in found.active_versions.items())
-    table = Table("", "active", "trial", title=Text(f"{found.version} on trial beside {beside}"))
-    table.add_row("judged", str(found.active_judged), str(found.payments))
+def _show_model(model_trial: ModelTrial) -> None:
+    beside = ", ".join(f"{name or 'none'} ({n})" for name, n in model_trial.active_versions.items())
+    table = Table(
+        "", "active", "trial", title=Text(f"{model_trial.version} on trial beside {beside}")
+    )
+    table.add_row("judged", str(model_trial.active_judged), str(model_trial.payments))
     for name in ("alerts", "labelled", "frauds", "precision", "recall"):
-        table.add_row(name, *(_shown(getattr(side, name)) for side in (found.active, found.trial)))
+        table.add_row(
+            name, *(_cell(getattr(side, name)) for side in (model_trial.active, model_trial.trial))
+        )
     out.print(table)
     out.print(
-        f"{found.known_frauds} known frauds: {found.found_by_both} found by both, "
-        f"{found.found_by_active_alone} by the active alone, "
-        f"{found.found_by_trial_alone} by the trial alone"
+        f"{model_trial.known_frauds} known frauds: {model_trial.found_by_both} found by both, "
+        f"{model_trial.found_by_active_alone} by the active alone, "
+        f"{model_trial.found_by_trial_alone} by the trial alone"
     )
-    if found.score_difference is not None:
-        out.print(f"the trial scores {found.score_difference:+.4f} on average against the active")
-    if found.not_at_hand:
-        out.print(f"left out: {found.not_at_hand} by a model that is not at hand")
-    shown = {now for row in found.agreement.values() for now in row}
-    columns = [now for now in get_args(ModelBand) if now in shown]
+    if model_trial.score_difference is not None:
+        out.print(
+            f"the trial scores {model_trial.score_difference:+.4f} on average against the active"
+        )
+    if model_trial.not_at_hand:
+        out.print(f"left out: {model_trial.not_at_hand} by a model that is not at hand")
+    bands = {now for row in model_trial.agreement.values() for now in row}
+    columns = [now for now in get_args(ModelBand) if now in bands]
     matrix = Table("active", *(f"trial: {now}" for now in columns))
     for then in get_args(ModelBand):
-        if row := found.agreement.get(then):
+        if row := model_trial.agreement.get(then):
             matrix.add_row(then, *(str(row.get(now, 0)) for now in columns))
     out.print(matrix)
 
 
-def _rules(found: dict[str, RuleTrial]) -> Table:
+def _rules(trial_by_rule_id: dict[str, RuleTrial]) -> Table:
     columns = ("hits", "blocked anyway", "reviewed anyway", "labelled", "precision", "recall")
     table = Table("rule on trial", *columns)
-    for rule_id, each in found.items():
+    for rule_id, each in trial_by_rule_id.items():
         table.add_row(Text(rule_id), *_row(each, each.found))
     return table
 
 
-def _row(rule: RuleTrial, found: Found) -> list[str]:
-    counts = (found.alerts, rule.blocked, rule.reviewed, found.labelled)
-    return [_shown(value) for value in (*counts, found.precision, found.recall)]
+def _row(rule: RuleTrial, quality: Found) -> list[str]:
+    counts = (quality.alerts, rule.blocked, rule.reviewed, quality.labelled)
+    return [_cell(value) for value in (*counts, quality.precision, quality.recall)]
 
 
-def _shown(value: float | None) -> str:
+def _cell(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.1%}" if isinstance(value, float) else str(value)

@@ -169,16 +169,16 @@ def running_instance() -> Config:
     for data_dir in (config.data_path, config.data_path / "demo"):
         own = replace(config, data_dir=str(data_dir))
         try:
-            found = running(own)
+            instance = running(own)
         except SupervisorError:
             continue
         return with_secrets(
             replace(
                 own,
-                broker_url=found.broker_url,
-                console_url=found.console_url,
-                provider_url=found.provider_url,
-                carrier_url=found.carrier_url,
+                broker_url=instance.broker_url,
+                console_url=instance.console_url,
+                provider_url=instance.provider_url,
+                carrier_url=instance.carrier_url,
             )
         )
     fail(f"nothing runs on {config.data_path}; start it with: payflow up")
@@ -210,6 +210,6 @@ def as_json(value: object) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _as_json_escape(found: re.Match[str]) -> str:
-    character = found.group()
+def _as_json_escape(match: re.Match[str]) -> str:
+    character = match.group()
     return character if character == "\n" else f"\\u{ord(character):04x}"

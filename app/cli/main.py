@@ -30,13 +30,13 @@ def _lazy(place: str) -> type[TyperCommand]:
         def make_context(
             self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
         ) -> Any:
-            one = _made(function_at(place))
+            one = _command_of(function_at(place))
             return one.make_context(info_name, args, parent, **extra)
 
     return Lazy
 
 
-def _made(function: Callable[..., object]) -> TyperCommand:
+def _command_of(function: Callable[..., object]) -> TyperCommand:
     one = typer.Typer(add_completion=False, rich_markup_mode=None)
     one.command()(function)
     return cast("TyperCommand", get_command(one))
@@ -48,15 +48,15 @@ def _declared() -> None:
 
 def _typer(group: Group, *, completion: bool = False) -> typer.Typer:
     # Plain help: with `rich`, typer imports Markdown and Pygments, 0.4 CPU seconds a page.
-    made = typer.Typer(
+    group_app = typer.Typer(
         no_args_is_help=True, help=group.help, add_completion=completion, rich_markup_mode=None
     )
     for name, one in group.commands.items():
         if isinstance(one, Group):
-            made.add_typer(_typer(one), name=name)
+            group_app.add_typer(_typer(one), name=name)
         else:
-            made.command(name, cls=_lazy(one.place), help=one.help)(_declared)
-    return made
+            group_app.command(name, cls=_lazy(one.place), help=one.help)(_declared)
+    return group_app
 
 
 app = _typer(PAYFLOW, completion=True)

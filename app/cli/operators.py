@@ -26,11 +26,11 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 
 def ls(*, as_json_too: AsJson = False) -> None:
     """List everybody and their role."""
-    known = attempt(operators.people, running_instance().data_path)
+    persons = attempt(operators.people, running_instance().data_path)
     if as_json_too:
-        as_json([{"name": person.name, "role": person.role} for person in known])
+        as_json([{"name": person.name, "role": person.role} for person in persons])
         return
-    for person in known:
+    for person in persons:
         out.print(f"{person.name:<24}{person.role}", markup=False)
 
 

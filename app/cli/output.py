@@ -32,10 +32,10 @@ def progress_line(
 
     def line(figures: dict[str, Any]) -> None:
         nonlocal printed, due
-        said = _line(figures).plain
-        if clock() >= due and said != printed:
-            console.print(f"         {said}", markup=False, soft_wrap=True)
-            printed, due = said, clock() + LINE_SECONDS
+        text = _line(figures).plain
+        if clock() >= due and text != printed:
+            console.print(f"         {text}", markup=False, soft_wrap=True)
+            printed, due = text, clock() + LINE_SECONDS
 
     yield line
 
@@ -66,8 +66,8 @@ def show_dead_letter(dead_letter: RecordView, console: Console) -> None:
         console.print(f"{name:<20}{value}", markup=False)
 
 
-def show_faults(found: dict[str, dict[str, Any]], console: Console) -> None:
+def show_faults(faults_by_system: dict[str, dict[str, Any]], console: Console) -> None:
     """Print the faults of each external system on a line."""
-    for system, rates in found.items():
-        said = ", ".join(f"{name}={value}" for name, value in rates.items())
-        console.print(f"{system}: {said}", markup=False)
+    for system, rates in faults_by_system.items():
+        rates_text = ", ".join(f"{name}={value}" for name, value in rates.items())
+        console.print(f"{system}: {rates_text}", markup=False)

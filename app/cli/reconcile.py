@@ -46,7 +46,7 @@ def reconcile_books(
     config = _app()
     at_ms = now_ms()
     books: Books = run(_read(config))
-    found = reconcile(
+    reconciliation = reconcile(
         books.lines,
         at_ms,
         *_bounds(day),
@@ -56,21 +56,21 @@ def reconcile_books(
     settlement = compare(books.settlement, books.posted, at_ms)
     day_ms = _bounds(day)[1] if day else None
     holds = compare_holds(books.holds, at_ms, motion_ms=books.motion_ms["charge"], day_ms=day_ms)
-    said = {
-        **msgspec.to_builtins(found),
+    output = {
+        **msgspec.to_builtins(reconciliation),
         "holds": msgspec.to_builtins(holds),
         "settlement": msgspec.to_builtins(settlement),
         "read": books.read,
     }
     if report is not None:
-        _write(report, json_page(said) + b"\n")
+        _write(report, json_page(output) + b"\n")
     if as_json_too:
-        as_json(said)
+        as_json(output)
     else:
-        show(found, books.read, out)
+        show(reconciliation, books.read, out)
         show_holds(holds, out)
         show_settlement(settlement, out)
-    agrees = found.reconciled and holds.reconciled and settlement.reconciled
+    agrees = reconciliation.reconciled and holds.reconciled and settlement.reconciled
     if code := _exit_code(agrees=agrees, sent_back=settlement.sent_back):
         raise typer.Exit(code)
 
@@ -82,29 +82,32 @@ def _exit_code(*, agrees: bool, sent_back: int) -> int:
     return EXIT_SENT_BACK if sent_back else 0
 
 
-def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
-    """Print `found` for people."""
-    for one in found.offending[:SHOWN_MAX]:
+def show(reconciliation: Reconciliation, read: dict[str, str], console: Console) -> None:
+    """Print `reconciliation` for people."""
+    for one in reconciliation.offending[:SHOWN_MAX]:
         console.print(_line(one), soft_wrap=True)
-    if len(found.offending) > SHOWN_MAX:
-        console.print(f"... and {len(found.offending) - SHOWN_MAX} more; see --report")
-    for place in found.unreadable[:SHOWN_MAX]:
+    if len(reconciliation.offending) > SHOWN_MAX:
+        console.print(f"... and {len(reconciliation.offending) - SHOWN_MAX} more; see --report")
+    for place in reconciliation.unreadable[:SHOWN_MAX]:
         console.print(Text(f"unreadable: {place}. Operator: who writes there?"), soft_wrap=True)
-    if len(found.unreadable) > SHOWN_MAX:
-        console.print(f"... and {len(found.unreadable) - SHOWN_MAX} unreadable; see --report")
-    for currency, books in found.totals.items():
+    if len(reconciliation.unreadable) > SHOWN_MAX:
+        console.print(
+            f"... and {len(reconciliation.unreadable) - SHOWN_MAX} unreadable; see --report"
+        )
+    for currency, books in reconciliation.totals.items():
         moved = ", ".join(
             f"{book} {money(sums.charged_minor, currency)} - {money(sums.refunded_minor, currency)}"
             for book, sums in books.items()
         )
         line = Text(f"{currency}: {moved} (charged - refunded)")
         console.print(line, soft_wrap=True)
-    for name, said in read.items():
-        console.print(Text(f"{name}: {said}"), soft_wrap=True)
-    day = f" on {found.day}" if found.day else ""
+    for name, text in read.items():
+        console.print(Text(f"{name}: {text}"), soft_wrap=True)
+    day = f" on {reconciliation.day}" if reconciliation.day else ""
     console.print(
-        f"{found.compared} compared{day}: {found.matched} matched, {found.in_motion} in motion, "
-        f"{len(found.offending)} differ, {len(found.unreadable)} unreadable"
+        f"{reconciliation.compared} compared{day}: {reconciliation.matched} matched, "
+        f"{reconciliation.in_motion} in motion, "
+        f"{len(reconciliation.offending)} differ, {len(reconciliation.unreadable)} unreadable"
     )
 
 
@@ -117,14 +120,14 @@ def _line(one: Movement) -> Text:
         "payments": one.payments_minor,
         "ledger": one.ledger_minor,
     }
-    shown = ", ".join(
+    amounts_text = ", ".join(
         f"{book} {'-' if sum_minor is None else money(sum_minor, currency)}"
         for book, sum_minor in amounts.items()
     )
     what = f"{one.kind} {one.key}".strip()
     differs = ", ".join(name.replace("_", " ") for name in one.differences)
     # Ids come from outside: as Text, so that markup in them is not rendered.
-    return Text(f"{one.order_id}  {what}: {differs}  ({shown}; {' '.join(one.currencies)})")
+    return Text(f"{one.order_id}  {what}: {differs}  ({amounts_text}; {' '.join(one.currencies)})")
 
 
 def _app() -> Config:

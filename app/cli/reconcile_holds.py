@@ -10,19 +10,19 @@ SHOWN_MAX = 50
 """Orders shown to people; JSON and the report have all of them."""
 
 
-def show_holds(found: Holds, console: Console) -> None:
-    """Print `found` for people; nothing where nothing was ever held."""
-    for one in found.offending[:SHOWN_MAX]:
+def show_holds(holds: Holds, console: Console) -> None:
+    """Print `holds` for people; nothing where nothing was ever held."""
+    for one in holds.offending[:SHOWN_MAX]:
         console.print(_line(one), soft_wrap=True)
-    if len(found.offending) > SHOWN_MAX:
-        console.print(f"... and {len(found.offending) - SHOWN_MAX} more; see --report")
-    for currency, books in found.totals.items():
-        said = "; ".join(f"{book} {_sums(sums, currency)}" for book, sums in books.items())
-        console.print(Text(f"holds, {currency}: {said}"), soft_wrap=True)
-    if found.compared:
+    if len(holds.offending) > SHOWN_MAX:
+        console.print(f"... and {len(holds.offending) - SHOWN_MAX} more; see --report")
+    for currency, books in holds.totals.items():
+        sums_text = "; ".join(f"{book} {_sums(sums, currency)}" for book, sums in books.items())
+        console.print(Text(f"holds, {currency}: {sums_text}"), soft_wrap=True)
+    if holds.compared:
         console.print(
-            f"holds: {found.compared} orders compared, {found.in_motion} in motion, "
-            f"{len(found.offending)} differ"
+            f"holds: {holds.compared} orders compared, {holds.in_motion} in motion, "
+            f"{len(holds.offending)} differ"
         )
 
 
@@ -31,12 +31,12 @@ def _line(one: ComparedHold) -> Text:
     # Of several currencies no sum has one; the check says that they differ.
     currency = one.currencies[0] if len(one.currencies) == 1 else ""
     books = {"provider": one.provider, "payments": one.payments}
-    shown = "; ".join(
+    sums_text = "; ".join(
         f"{book} {'-' if sums is None else _sums(sums, currency)}" for book, sums in books.items()
     )
     differs = ", ".join(name.replace("_", " ") for name in one.differences)
     # Ids come from outside: as Text, so that markup in them is not rendered.
-    return Text(f"{one.order_id}  hold: {differs}  ({shown}; {' '.join(one.currencies)})")
+    return Text(f"{one.order_id}  hold: {differs}  ({sums_text}; {' '.join(one.currencies)})")
 
 
 def _sums(sums: HoldSums, currency: str) -> str:

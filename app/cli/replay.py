@@ -22,34 +22,36 @@ def replay(  # noqa: PLR0913  each is an option
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Rebuild the rows of SERVICE from topics, without effects; compare with the live ones."""
-    wanted = ReplayOptions(
+    options = ReplayOptions(
         service=service,
         sandbox=into.expanduser().absolute(),
         from_ms=_moment(since, "beginning"),
         to_ms=_moment(until, "now"),
         table=table,
     )
-    found: ReplayResult = run(make_again(running_instance(), wanted, err.print))
-    as_json(found) if as_json_too else _show(found)
-    if not found.same:
+    report: ReplayResult = run(make_again(running_instance(), options, err.print))
+    as_json(report) if as_json_too else _show(report)
+    if not report.same:
         fail("rows differ: the code of today comes to something else, or a row was changed")
 
 
-def _show(found: ReplayResult) -> None:
-    for compared in found.tables:
+def _show(report: ReplayResult) -> None:
+    for compared in report.tables:
         out.print(
             f"{compared.table}: {compared.equal} rows equal, {compared.different} differ, "
             f"{compared.not_comparable} not comparable",
             markup=False,
         )
         for each in compared.differences:
-            live, made = (json_bytes(side).decode() for side in (each.live, each.replayed))
+            live, replayed_text = (json_bytes(side).decode() for side in (each.live, each.replayed))
             out.print(f"  {each.partition}/{each.key} {each.part}", markup=False)
             out.print(f"    live      {live[:400]}", markup=False)
-            out.print(f"    replayed  {made[:400]}", markup=False)
-    if found.left_out:
-        out.print(f"not replayed, they ask outside: {', '.join(found.left_out)}", markup=False)
-    out.print(f"{found.events} events received, {found.emitted} answers not produced", markup=False)
+            out.print(f"    replayed  {replayed_text[:400]}", markup=False)
+    if report.left_out:
+        out.print(f"not replayed, they ask outside: {', '.join(report.left_out)}", markup=False)
+    out.print(
+        f"{report.events} events received, {report.emitted} answers not produced", markup=False
+    )
 
 
 def _moment(text: str, default: str) -> int:

@@ -66,13 +66,13 @@ def up(
     only: Annotated[str, typer.Option("--services", help="A comma-separated choice.")] = "",
 ) -> None:
     """Start the broker, external systems and one process for each service; Ctrl-C stops all."""
-    chosen = tuple(filter(None, only.split(",")))
-    run(_up(chosen))
+    service_names = tuple(filter(None, only.split(",")))
+    run(_up(service_names))
 
 
-async def _up(chosen: tuple[str, ...]) -> None:
+async def _up(service_names: tuple[str, ...]) -> None:
     stopped = on_signal()
-    async with Supervisor(configuration(), _say, chosen).up() as running:
+    async with Supervisor(configuration(), _say, service_names).up() as running:
         _say(f"         the page: {running.config.console_url}/   Ctrl-C stops")
         client_key(running.config, client_scopes())
         _say(f"         {example(running.config, load_entrypoints().workflows[0].path)}")
@@ -108,7 +108,7 @@ def demo(  # noqa: PLR0913  each is an option
 ) -> None:
     """Start everything on a fresh folder, play real orders, and go on with ones like them."""
     options = file_options(dates, decimal, columns, encoding)
-    wanted = DemoOptions(
+    demo_options = DemoOptions(
         file=file,
         options=options,
         rate=rate or ORDERS_PER_SECOND,
@@ -121,41 +121,43 @@ def demo(  # noqa: PLR0913  each is an option
         scopes=client_scopes(),
         listed_at=load_entrypoints().workflows[0].path,
     )
-    found = run(_counted(wanted) if dry_run else _demo(wanted, faults))
-    if found is not None:
-        _write_report(found, report, as_json_too=as_json_too)
+    demo_report = run(_counted(demo_options) if dry_run else _demo(demo_options, faults))
+    if demo_report is not None:
+        _write_report(demo_report, report, as_json_too=as_json_too)
 
 
-async def _counted(wanted: DemoOptions) -> None:
-    show(preview(read_plan(wanted.file, wanted.options)))
+async def _counted(demo_options: DemoOptions) -> None:
+    show(preview(read_plan(demo_options.file, demo_options.options)))
 
 
-def _write_report(found: dict[str, object], report: Path | None, *, as_json_too: bool) -> None:
-    body = json_page(found)
+def _write_report(
+    demo_report: dict[str, object], report: Path | None, *, as_json_too: bool
+) -> None:
+    body = json_page(demo_report)
     if report is not None:
         report.write_bytes(body + b"\n")
     if as_json_too or report is None:
-        as_json(found)
+        as_json(demo_report)
     else:
         err.print(f"report: {report}")
-    if not found["verify_ok"]:
+    if not demo_report["verify_ok"]:
         fail("the books do not balance; see: payflow verify")
 
 
-async def _demo(wanted: DemoOptions, faults: str) -> dict[str, object] | None:
-    wanted = replace(wanted, faults=fault_switches.parse(faults))
+async def _demo(demo_options: DemoOptions, faults: str) -> dict[str, object] | None:
+    demo_options = replace(demo_options, faults=fault_switches.parse(faults))
     with progress_line(err) as show:
-        ended, found = await unless_stopped(_fresh_demo(wanted, show))
-    if wanted.once and not ended:
+        ended, demo_report = await unless_stopped(_fresh_demo(demo_options, show))
+    if demo_options.once and not ended:
         raise DemoError("stopped before its end; there is no report")
-    return found
+    return demo_report
 
 
 async def _fresh_demo(
-    wanted: DemoOptions, show: Callable[[dict[str, object]], None]
+    demo_options: DemoOptions, show: Callable[[dict[str, object]], None]
 ) -> dict[str, object] | None:
     own = await asyncio.to_thread(fresh, configuration(), _say)
-    return await Demo(own, wanted, _say, show, _open_settlement).run()
+    return await Demo(own, demo_options, _say, show, _open_settlement).run()
 
 
 def worker(service: str) -> None:

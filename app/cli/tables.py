@@ -12,11 +12,11 @@ from app.wire.json_output import json_bytes
 
 def ls(*, as_json_too: AsJson = False) -> None:
     """List all tables and the workers that hold their partitions."""
-    found = run(ask(running_instance(), "/tables"))["tables"]
+    tables = run(ask(running_instance(), "/tables"))["tables"]
     if as_json_too:
-        as_json(found)
+        as_json(tables)
         return
-    for table in found:
+    for table in tables:
         held = ", ".join(f"{each['partitions']} by {each['pid']}" for each in table["held_by"])
         out.print(f"{table['name']:<14}{table['service']:<14}{held or 'nobody'}", markup=False)
 
@@ -36,11 +36,11 @@ def show(  # noqa: PLR0913  each is an option
         path += f"/{quote(key, safe='')}"
     else:
         path += f"?{urlencode({'limit': limit, 'prefix': prefix, 'after': after})}"
-    found = run(ask(running_instance(), path))
+    answer = run(ask(running_instance(), path))
     if as_json_too or key:
-        as_json(found)
+        as_json(answer)
         return
-    show_page(found["rows"], found["next"])
+    show_page(answer["rows"], answer["next"])
 
 
 def show_page(rows: Iterable[Mapping[str, object]], following: str | None) -> None:

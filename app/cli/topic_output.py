@@ -30,10 +30,10 @@ def plain(text: str) -> str:
     return str(escape_controls(None, "", {"": text})[""])
 
 
-def topics_table(found: Sequence[TopicFacts]) -> Table:
+def topics_table(topics: Sequence[TopicFacts]) -> Table:
     """Return topics as a table."""
     table = Table("topic", "partitions", "records", "bytes", "retention", "clean-up", box=None)
-    for topic in found:
+    for topic in topics:
         table.add_row(
             Text(plain(topic.name)),
             str(len(topic.partitions)),
@@ -56,10 +56,10 @@ def partitions_table(topic: TopicFacts) -> Table:
     return table
 
 
-def groups_table(found: Sequence[Group]) -> Table:
+def groups_table(groups: Sequence[Group]) -> Table:
     """Return consumer groups as a table."""
     table = Table("group", "state", "members", "partitions", "lag", "seconds", box=None)
-    for group in found:
+    for group in groups:
         row = (group.state, len(group.members), len(group.partitions), f"{group.lag:,}")
         table.add_row(Text(plain(group.name)), *map(str, row), _seconds(group.seconds))
     return table
@@ -81,11 +81,11 @@ def line_of(record: RecordView) -> Text:
     # The producer sets the time of a record, and it may be no valid time.
     at_ms = min(max(record.at_ms, 0), TIME_MS_MAX)
     at = datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(sep=" ", timespec="milliseconds")
-    said = json_bytes(record.body).decode() if record.body is not None else record.text
+    body = json_bytes(record.body).decode() if record.body is not None else record.text
     wrong = f"  [{record.error}]" if record.error else ""
     place = f"{record.partition}/{record.offset}"
     return Text(
-        plain(f"{place:<10}{at[:23]}  {record.key}  {record.type}  {said[:BODY_CHARS_MAX]}{wrong}")
+        plain(f"{place:<10}{at[:23]}  {record.key}  {record.type}  {body[:BODY_CHARS_MAX]}{wrong}")
     )
 
 

@@ -54,12 +54,12 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List topics with their partitions, records, bytes and retention."""
-    found = run(topic_facts.topics(running_instance(), internal=internal))
+    topics = run(topic_facts.topics(running_instance(), internal=internal))
     if as_json_too:
-        as_json(found)
+        as_json(topics)
         return
-    out.print(topics_table(found))
-    if any(topic.bytes is None for topic in found):
+    out.print(topics_table(topics))
+    if any(topic.bytes is None for topic in topics):
         err.print("the brokers do not say how many bytes there are")
 
 
@@ -72,12 +72,12 @@ def show(
 ) -> None:
     """Show the partitions of topic NAME and its newest records, or those from --from on."""
     config = running_instance()
-    found, done, about = run(_show(config, name, start, limit))
+    records, done, about = run(_show(config, name, start, limit))
     if as_json_too:
-        as_json({"topic": about, "found": found, "done": done})
+        as_json({"topic": about, "found": records, "done": done})
         return
     out.print(partitions_table(about))
-    for record in found:
+    for record in records:
         out.print(line_of(record), soft_wrap=True)
     err.print(coverage_line(done), soft_wrap=True)
 
@@ -85,22 +85,22 @@ def show(
 async def _show(
     config: Config, name: str, start: str, limit: int
 ) -> tuple[list[RecordView], Done, topic_facts.TopicFacts]:
-    asked = Question(
+    question = Question(
         topic=name,
-        start=_said(lambda: parse_start(start)) if start else Start(back=limit),
+        start=_parse(lambda: parse_start(start)) if start else Start(back=limit),
         limit=limit if start else None,
     )
     about = await topic_facts.topic_facts(config, name)
-    found: list[RecordView] = []
+    records: list[RecordView] = []
     done = None
-    async with aclosing(_events(config, asked)) as events:
+    async with aclosing(_events(config, question)) as events:
         async for event in events:
             if isinstance(event, Found):
-                found.append(event.record)
+                records.append(event.record)
             done = event
-    found.sort(key=lambda record: (record.at_ms, record.partition, record.offset))
+    records.sort(key=lambda record: (record.at_ms, record.partition, record.offset))
     assert isinstance(done, Done)
-    return (found if start else found[-limit:]), done, about
+    return (records if start else records[-limit:]), done, about
 
 
 def tail(  # noqa: PLR0913  each is an option
@@ -113,19 +113,19 @@ def tail(  # noqa: PLR0913  each is an option
     as_json_too: AsJson = False,
 ) -> None:
     """Show new records of topic NAME, for ever; one JSON object a line with --json."""
-    asked = Question(
+    question = Question(
         topic=name,
         terms=_terms(terms),
         cel=cel,
-        start=_said(lambda: parse_start(start)),
+        start=_parse(lambda: parse_start(start)),
         limit=limit or None,
         follow=True,
     )
-    run(_tail(running_instance(), asked, as_lines=as_json_too))
+    run(_tail(running_instance(), question, as_lines=as_json_too))
 
 
-async def _tail(config: Config, asked: Question, *, as_lines: bool) -> None:
-    async with aclosing(_events(config, asked)) as events:
+async def _tail(config: Config, question: Question, *, as_lines: bool) -> None:
+    async with aclosing(_events(config, question)) as events:
         async for event in events:
             if isinstance(event, Found):
                 _print(event.record, as_lines=as_lines)
@@ -145,32 +145,32 @@ def find(  # noqa: PLR0913  each is an option
 ) -> None:
     """Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor."""
     texts = _terms(terms)
-    begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
-    asked = Question(topic=name, terms=texts, cel=cel, start=begin, limit=limit)
-    found, done = run(_find(running_instance(), asked, as_lines=not as_json_too))
+    begin = _parse(lambda: parse_cursor(cursor) if cursor else parse_start(start))
+    question = Question(topic=name, terms=texts, cel=cel, start=begin, limit=limit)
+    records, done = run(_find(running_instance(), question, as_lines=not as_json_too))
     if as_json_too:
-        as_json({"found": found, "done": done})
+        as_json({"found": records, "done": done})
     err.print(coverage_line(done), soft_wrap=True)
 
 
 async def _find(
-    config: Config, asked: Question, *, as_lines: bool
+    config: Config, question: Question, *, as_lines: bool
 ) -> tuple[list[RecordView], Done]:
-    found: list[RecordView] = []
+    records: list[RecordView] = []
     last: Event | None = None
     with err.status("searching ...") as status:
-        async with aclosing(_events(config, asked)) as events:
+        async with aclosing(_events(config, question)) as events:
             async for event in events:
                 last = event
                 if isinstance(event, Found):
-                    found.append(event.record)
+                    records.append(event.record)
                     if as_lines:
                         _print(event.record, as_lines=False)
                 elif isinstance(event, ScanState):
                     of = sum(part.end - part.first for part in event.coverage)
                     status.update(f"{event.scanned:,} of {of:,} read, {event.matched} found")
     assert isinstance(last, Done)
-    return found, last
+    return records, last
 
 
 def lag(
@@ -179,39 +179,39 @@ def lag(
     as_json_too: AsJson = False,
 ) -> None:
     """Show the lag of consumer groups, in events and in seconds."""
-    found = run(groups(running_instance(), name))
+    consumer_groups = run(groups(running_instance(), name))
     if as_json_too:
-        as_json(found)
+        as_json(consumer_groups)
         return
-    out.print(groups_table(found))
+    out.print(groups_table(consumer_groups))
     if name:
-        out.print(behind_table(found[0]))
+        out.print(behind_table(consumer_groups[0]))
 
 
-async def _events(config: Config, asked: Question) -> AsyncGenerator[Event]:
+async def _events(config: Config, question: Question) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still reports what it read."""
     stopped = on_signal()
     load_agents()  # an agent may declare topics and messages of its own
-    if asked.cel:
-        async with aclosing(_from_a_process(config, asked, stopped)) as events:
+    if question.cel:
+        async with aclosing(_from_a_process(config, question, stopped)) as events:
             async for event in events:
                 yield event
         return
-    places = await places_of(config, asked.topic)
+    places = await places_of(config, question.topic)
     async with reader(config) as consumer:
-        async for event in scan(consumer, places, asked.request(), stopped.is_set):
+        async for event in scan(consumer, places, question.request(), stopped.is_set):
             yield event
 
 
 async def _from_a_process(
-    config: Config, asked: Question, stopped: asyncio.Event
+    config: Config, question: Question, stopped: asyncio.Event
 ) -> AsyncGenerator[Event]:
     """Yield the events of a scan by an expression: no signal would be seen while it is applied."""
     process = await SearchProcess.start(config)
     stop = asyncio.ensure_future(stopped.wait())
     stop.add_done_callback(lambda _: process.stop())
     try:
-        async with aclosing(process.ask(asked)) as answers:
+        async with aclosing(process.ask(question)) as answers:
             async for each in answers:
                 if not isinstance(each, Begun):
                     yield each
@@ -222,7 +222,7 @@ async def _from_a_process(
 
 def _terms(terms: list[str] | None) -> tuple[str, ...]:
     """Return the terms, once each is known to be one; ends with usage where it is not."""
-    _said(lambda: parse(terms or []))
+    _parse(lambda: parse(terms or []))
     return tuple(terms or [])
 
 
@@ -234,7 +234,7 @@ def _print(record: RecordView, *, as_lines: bool) -> None:
         out.print(line_of(record), soft_wrap=True)
 
 
-def _said(parsed: Callable[[], Result]) -> Result:
+def _parse(parsed: Callable[[], Result]) -> Result:
     """Return the result of `parsed`; ends with usage where a term is wrong."""
     try:
         return parsed()

@@ -38,24 +38,24 @@ def trace(
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
 ) -> None:
     """Show one transaction: its status, next steps, waiting and working times, and causes."""
-    found = run(_found(running_instance(), any_id, at))
+    transaction = run(_fetch(running_instance(), any_id, at))
     if as_json_too:
-        as_json(found)
+        as_json(transaction)
         return
-    show(found)
+    show(transaction)
     if rows or at:
-        for name, state in found["rows"].items():
+        for name, state in transaction["rows"].items():
             body = state if isinstance(state, str) else json_bytes(state).decode()
             out.print(Text(f"{name}: {plain(body)}"), soft_wrap=True)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(transaction: dict[str, Any]) -> None:
     """Print a transaction as the API answers it: its status, what is next, its events."""
-    _show_transaction(found)
-    _show_events(found)
+    _show_transaction(transaction)
+    _show_events(transaction)
 
 
-async def _found(config: Config, any_id: str, at: int) -> Any:
+async def _fetch(config: Config, any_id: str, at: int) -> Any:
     listed = await ask(config, f"/transactions?{urlencode({'q': any_id})}")
     ids = listed["ids"]
     if not ids:
@@ -65,10 +65,10 @@ async def _found(config: Config, any_id: str, at: int) -> Any:
     return await ask(config, f"/transactions/{quote(ids[0], safe='')}?at={at}")
 
 
-def _show_transaction(found: dict[str, Any]) -> None:
-    workflow = next(each for each in load_workflows().values() if each.name in found)
-    facts, at_ms = found[workflow.name], now_ms()
-    out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
+def _show_transaction(transaction: dict[str, Any]) -> None:
+    workflow = next(each for each in load_workflows().values() if each.name in transaction)
+    facts, at_ms = transaction[workflow.name], now_ms()
+    out.print(Text(f"transaction {plain(transaction['correlation_id'])}", style="bold"))
     if facts is None:
         out.print(
             f"accepted: the {workflow.name} is on its topic, and services take it up within "
@@ -76,12 +76,12 @@ def _show_transaction(found: dict[str, Any]) -> None:
         )
         return
     beginning, began = workflow.view.began
-    said = f"{facts['status']}: {workflow.view.headline(facts)}, {beginning} "
-    said += f"{moment(facts[began])} ({span(at_ms - facts[began])} ago)"
+    text = f"{facts['status']}: {workflow.view.headline(facts)}, {beginning} "
+    text += f"{moment(facts[began])} ({span(at_ms - facts[began])} ago)"
     if facts.get("cause"):
         cause = facts["cause"].replace("_", " ")
-        said += f"; cancelled because of {cause} {facts.get('detail', '')}"
-    out.print(Text(plain(said).rstrip()), soft_wrap=True)
+        text += f"; cancelled because of {cause} {facts.get('detail', '')}"
+    out.print(Text(plain(text).rstrip()), soft_wrap=True)
     for each in facts["pending_steps"]:
         left_ms = each["until_ms"] - at_ms
         until = f"in {span(left_ms)}" if left_ms > 0 else f"overdue by {span(-left_ms)}"
@@ -97,7 +97,7 @@ def _show_transaction(found: dict[str, Any]) -> None:
             f"{money(each['amount_minor'], facts['amounts']['currency'])}"
             f"{f' ({why})' if why else ''}"
         )
-    for each in found["retried_calls"]:
+    for each in transaction["retried_calls"]:
         why = f" ({each['reason']})" if each["reason"] else ""
         again = f"; asked again {moment(each['next_ms'])}" if each["next_ms"] else ""
         vain = f"{each['tries']} times in vain{why}{again}"
@@ -110,8 +110,8 @@ def _bullet(text: str) -> None:
     out.print(Text(f"- {plain(text)}"), soft_wrap=True)
 
 
-def _show_events(found: dict[str, Any]) -> None:
-    bars = timeline([msgspec.convert(event, JournalEntry) for event in found["events"]])
+def _show_events(transaction: dict[str, Any]) -> None:
+    bars = timeline([msgspec.convert(event, JournalEntry) for event in transaction["events"]])
     if not bars:
         out.print("the journal has no events yet")
         return
@@ -119,14 +119,14 @@ def _show_events(found: dict[str, Any]) -> None:
     wide = out.width >= TABLE_COLUMNS_MIN
     if wide:
         table.add_column()
-    drawn = waterfall(bars[:DRAWN_MAX]).lines
+    lines = waterfall(bars[:DRAWN_MAX]).lines
     for number, bar in enumerate(bars, start=1):
         name = (
             ("  " if wide else " ") * min(bar.depth, DEPTH_MAX) + MARKS[bar.kind] + plain(bar.name)
         )
         name += f" ↻ try {bar.attempt + 1}" if bar.attempt else ""
         cause = "not kept" if bar.orphan else "-"
-        picture = _drawn(bar, drawn[number - 1]) if number <= len(drawn) else Text()
+        picture = _picture(bar, lines[number - 1]) if number <= len(lines) else Text()
         table.add_row(
             str(number),
             Text(name, overflow="fold"),
@@ -140,7 +140,7 @@ def _show_events(found: dict[str, Any]) -> None:
     out.print(table)
     if wide:
         out.print(LEGEND)
-    if found["partial"]:
+    if transaction["partial"]:
         out.print("some partitions of the journal do not answer now: events may be missing")
 
 
@@ -150,7 +150,7 @@ def _worked(bar: Bar) -> str:
     return f"{bar.worked_ms} ms" + ("" if bar.split else " in all")
 
 
-def _drawn(bar: Bar, line: Line) -> Text:
+def _picture(bar: Bar, line: Line) -> Text:
     """Return the bar in characters, at least one."""
     scale = COLUMNS / CHART_WIDTH
     begin = min(round((line.waits_x - LABEL_WIDTH) * scale), COLUMNS - 1)

@@ -34,11 +34,11 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List the latest, or those of one status: what each is about, what it waits for."""
-    found = run(fetch_page(running_instance(), _workflow_of(context), status, after))
+    page = run(fetch_page(running_instance(), _workflow_of(context), status, after))
     if as_json_too:
-        as_json(found)
+        as_json(page)
     else:
-        show_listed(found["transactions"], found["next"], out)
+        show_listed(page["transactions"], page["next"], out)
 
 
 async def fetch_page(config: Config, workflow: Workflow, status: str, after: str) -> Facts:
@@ -50,13 +50,13 @@ async def fetch_page(config: Config, workflow: Workflow, status: str, after: str
         query = {"older": after or "0"}
         if status:
             query = {"status": status, "after": f"{workflow.name}|{after}"}
-        found = await ask(config, f"/transactions?{urlencode(query)}")
-        following = found["next"]
+        answer = await ask(config, f"/transactions?{urlencode(query)}")
+        following = answer["next"]
         if status and following:
             # The API goes on with the next workflow that knows the status.
             name, _, key = following.partition("|")
             following = key if name == workflow.name else None
-        own = [each for each in found["orders"] if each["workflow"] == workflow.name]
+        own = [each for each in answer["orders"] if each["workflow"] == workflow.name]
         if own or following is None:
             return {"transactions": own, "next": following}
         after = following
@@ -66,14 +66,14 @@ def show_listed(lines: Sequence[Facts], following: str | None, console: Console)
     """Print a line a transaction, so that `grep` can choose among them."""
     at_ms = now_ms()
     for each in lines:
-        said = f"{each['id']}  {each['status']:<{STATUS_CHARS}}{each['headline']}, "
-        said += f"{each['began']} {span(at_ms - each['began_ms'])} ago"
+        text = f"{each['id']}  {each['status']:<{STATUS_CHARS}}{each['headline']}, "
+        text += f"{each['began']} {span(at_ms - each['began_ms'])} ago"
         if each.get("cause"):
-            said += f"; {each['cause'].replace('_', ' ')}"
+            text += f"; {each['cause'].replace('_', ' ')}"
         if each["pending_steps"]:
             step = each["pending_steps"]
-            said += f"; waits for {step['what']} since {span(at_ms - step['since_ms'])}"
-        console.print(Text(plain(said)), soft_wrap=True)
+            text += f"; waits for {step['what']} since {span(at_ms - step['since_ms'])}"
+        console.print(Text(plain(text)), soft_wrap=True)
     if not lines:
         console.print("none")
     if following is not None:
@@ -91,11 +91,13 @@ def show(
     entrypoint = entrypoint_of(workflow.name)
     if entrypoint is None:
         fail(f"{workflow.name} has no requests of its own; see: payflow trace {transaction_id}")
-    found = run(ask(running_instance(), f"{entrypoint.path}/{quote(transaction_id, safe='')}"))
+    transaction = run(
+        ask(running_instance(), f"{entrypoint.path}/{quote(transaction_id, safe='')}")
+    )
     if as_json_too:
-        as_json(found)
+        as_json(transaction)
     else:
-        show_transaction(workflow, found, out)
+        show_transaction(workflow, transaction, out)
 
 
 def show_transaction(workflow: Workflow, facts: Facts, console: Console) -> None:

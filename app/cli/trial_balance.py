@@ -21,13 +21,17 @@ TrialBalance = Mapping[str, Mapping[str, int]]
 def trial_balance(*, as_json_too: AsJson = False) -> None:
     """Show the balance of every account of the ledger, by currency."""
     verdict: Verdict = run(auditor.verify(running_instance(), None if as_json_too else err.print))
-    found = trial_balances(verdict)
+    balance_by_workflow = trial_balances(verdict)
     if as_json_too:
-        as_json(found)
+        as_json(balance_by_workflow)
     else:
-        for name, balance in found.items():
+        for name, balance in balance_by_workflow.items():
             show(name, balance, out)
-    if any(sum(accounts.values()) for each in found.values() for accounts in each.values()):
+    if any(
+        sum(accounts.values())
+        for each in balance_by_workflow.values()
+        for accounts in each.values()
+    ):
         raise typer.Exit(1)
 
 

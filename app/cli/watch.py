@@ -171,8 +171,8 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Table:
     table = Table("step", "p50", "p95", "p99", box=None)
     for each in steps:
         bounds = (each[name] for name in ("p50", "p95", "p99"))
-        said = ("longer" if bound is None else f"≤ {_span(bound)}" for bound in bounds)
-        table.add_row(Text(each["agent"]), *(said if each["events"] else ("-", "-", "-")))
+        cells = ("longer" if bound is None else f"≤ {_span(bound)}" for bound in bounds)
+        table.add_row(Text(each["agent"]), *(cells if each["events"] else ("-", "-", "-")))
     return table
 
 
