@@ -142,11 +142,11 @@ def _offset(place: TopicPartition, facts: PlaceFacts, start: Start | None) -> in
         return facts.committed
     if facts.begin == facts.end:
         return facts.begin
-    said = "nothing" if facts.committed is None else f"offset {facts.committed}"
+    committed_text = "nothing" if facts.committed is None else f"offset {facts.committed}"
     raise AdoptionError(
-        f"{said} is committed of {place.topic}/{place.partition}, which goes from {facts.begin} to "
-        f"{facts.end}. Operator: commit where the records begin that were not applied yet, or "
-        "choose --from beginning or end."
+        f"{committed_text} is committed of {place.topic}/{place.partition}, which goes from "
+        f"{facts.begin} to {facts.end}. Operator: commit where the records begin that were not "
+        "applied yet, or choose --from beginning or end."
     )
 
 

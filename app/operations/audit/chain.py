@@ -62,8 +62,8 @@ def after(chain_head: ChainHead, record: Record) -> ChainHead:
     for name, value in record.headers:
         parts += [name.encode("utf-8", "surrogatepass"), value]
     # The lengths come first, so no byte can move from one part to the next; None has no length.
-    said = repr([None if part is None else len(part) for part in parts]).encode()
-    digest = hashlib.sha256(b"".join([said, *(part or b"" for part in parts)])).hexdigest()
+    lengths = repr([None if part is None else len(part) for part in parts]).encode()
+    digest = hashlib.sha256(b"".join([lengths, *(part or b"" for part in parts)])).hexdigest()
     return ChainHead(offset=record.offset, count=chain_head.count + 1, digest=digest)
 
 
@@ -78,11 +78,14 @@ class Prover:
     """Compares one partition with its checkpoints, from its first record on."""
 
     def __init__(
-        self, partition: int, said: Iterable[ChainHead], is_authentic: Callable[[Record], bool]
+        self,
+        partition: int,
+        chain_heads: Iterable[ChainHead],
+        is_authentic: Callable[[Record], bool],
     ) -> None:
         self._partition = partition
         self._said: dict[int, set[ChainHead]] = {}
-        for chain_head in said:
+        for chain_head in chain_heads:
             self._said.setdefault(chain_head.offset, set()).add(chain_head)
         self._last = max(self._said, default=-1)
         self._is_authentic = is_authentic
@@ -101,13 +104,13 @@ class Prover:
             what = "its signature is missing or wrong: it was changed, or it is not Payflow's"
             self._name(record.offset, record.offset, what)
         self._chain_head = after(self._chain_head, record)
-        said = self._said.get(record.offset, set())
-        if said - {self._chain_head}:
+        chain_heads = self._said.get(record.offset, set())
+        if chain_heads - {self._chain_head}:
             # After the first difference every later checkpoint differs too.
             if not self._is_broken:
                 self._name(self._held + 1, record.offset, "not what the checkpoint at its end says")
             self._is_broken = True
-        elif said:
+        elif chain_heads:
             self._held = record.offset
 
     def done(self) -> PartitionResult:

@@ -58,13 +58,15 @@ class Checkpointer:
                 failed += 1
 
     async def _resume(self, consumer: AIOKafkaConsumer) -> None:
-        said, _ = await checkpoints(consumer, self._config)
+        heads_by_partition, _ = await checkpoints(consumer, self._config)
         here = declared_places(audit_topics.audit.name, self._config)
         begins, ends = await consumer.beginning_offsets(here), await consumer.end_offsets(here)
         self._chain_heads, positions = {}, {}
         for place in here:
             at = place.partition
-            chain_head = max(said.get(at, ()), key=lambda each: each.offset, default=beginning(at))
+            chain_head = max(
+                heads_by_partition.get(at, ()), key=lambda each: each.offset, default=beginning(at)
+            )
             self._chain_heads[at], self._checkpointed[at] = chain_head, chain_head.offset
             if chain_head.offset >= ends[place]:
                 log.error("checkpointed actions are gone; see: payflow audit verify", partition=at)
@@ -78,8 +80,8 @@ class Checkpointer:
 
     async def _check_once(self, consumer: AIOKafkaConsumer) -> None:
         """Add new records to the chain, and produce a checkpoint of them."""
-        for place, found in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
-            for record in map(as_read, found):
+        for place, batch in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
+            for record in map(as_read, batch):
                 if place.topic == audit_topics.audit.name:
                     self._chain_heads[place.partition] = after(
                         self._chain_heads[place.partition], record

@@ -57,28 +57,33 @@ async def records(
         yield as_read(record)
 
 
-async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None = None) -> Verdict:
-    """Return whether the audit agrees with its checkpoints; `known`: more of them, by partition."""
+async def verify(
+    config: Config, earlier_by_partition: Mapping[int, Sequence[ChainHead]] | None = None
+) -> Verdict:
+    """Return whether the audit agrees with its checkpoints, and with `earlier_by_partition`."""
     async with reader(config) as consumer:
-        said, breaches = await checkpoints(consumer, config)
+        heads_by_partition, breaches = await checkpoints(consumer, config)
         # Read after the checkpoints: the records that they cover must be there.
         ends = await consumer.end_offsets(declared_places(audit_topics.audit.name, config))
         proven: list[PartitionResult] = []
         for place, end in ends.items():
             at = place.partition
-            chain_heads = [*said.get(at, ()), *(known or {}).get(at, ())]
+            chain_heads = [
+                *heads_by_partition.get(at, ()),
+                *(earlier_by_partition or {}).get(at, ()),
+            ]
             prover = Prover(at, chain_heads, lambda record: is_signed(record, config))
             async for record in records(consumer, place, end):
                 prover.receive(record)
             proven.append(prover.done())
-    found = [breach for each in proven for breach in each.breaches] + breaches
+    all_breaches = [breach for each in proven for breach in each.breaches] + breaches
     return Verdict(
-        audit_ok=not found,
+        audit_ok=not all_breaches,
         actions=sum(each.actions for each in proven),
         checkpoints=sum(each.checkpoints for each in proven),
         unsealed=sum(each.unsealed for each in proven),
         partitions=tuple(proven),
-        breaches=tuple(found),
+        breaches=tuple(all_breaches),
     )
 
 
@@ -86,7 +91,7 @@ async def checkpoints(
     consumer: AIOKafkaConsumer, config: Config
 ) -> tuple[dict[int, list[ChainHead]], list[Breach]]:
     """Return the checkpoints so far by partition of the audit, and what is wrong with them."""
-    said: dict[int, list[ChainHead]] = {}
+    heads_by_partition: dict[int, list[ChainHead]] = {}
     breaches: list[Breach] = []
     ends = await consumer.end_offsets(declared_places(audit_topics.audit_chain.name, config))
     for place, end in ends.items():
@@ -96,15 +101,17 @@ async def checkpoints(
             if checkpointed is None:
                 breaches.append(Breach(place=_place(record), what="no checkpoint of Payflow"))
             else:
-                said.setdefault(checkpointed.partition, []).append(chain_head_of(checkpointed))
+                heads_by_partition.setdefault(checkpointed.partition, []).append(
+                    chain_head_of(checkpointed)
+                )
             if record.offset != due:
-                gone = f"{place.topic}/{place.partition}/{due}..{record.offset - 1}"
-                breaches.append(Breach(place=gone, what=f"checkpoints are missing: {GAP}"))
+                gap = f"{place.topic}/{place.partition}/{due}..{record.offset - 1}"
+                breaches.append(Breach(place=gap, what=f"checkpoints are missing: {GAP}"))
             due = record.offset + 1
         if due < end:
-            gone = f"{place.topic}/{place.partition}/{due}..{end - 1}"
-            breaches.append(Breach(place=gone, what=f"checkpoints are missing: {GAP}"))
-    return said, breaches
+            gap = f"{place.topic}/{place.partition}/{due}..{end - 1}"
+            breaches.append(Breach(place=gap, what=f"checkpoints are missing: {GAP}"))
+    return heads_by_partition, breaches
 
 
 def checkpoint_in(record: Record, config: Config) -> AuditCheckpointed | None:
@@ -133,7 +140,7 @@ def proposal_in(config: Config) -> Callable[[str, str], Awaitable[RefundProposed
         messages: Iterable[object] = (
             message for _, message in await messages_of(config, [audit_topics.audit])
         )
-        found = (message for message in messages if isinstance(message, RefundProposed))
-        return next((w for w in found if (w.about, w.refund_id) == (order_id, refund_id)), None)
+        proposals = (message for message in messages if isinstance(message, RefundProposed))
+        return next((w for w in proposals if (w.about, w.refund_id) == (order_id, refund_id)), None)
 
     return find

@@ -160,8 +160,8 @@ def edited(
     before = header(dead_letter.record, "ce_id")
     event = before or header(dead_letter.record, "x-dead-origin")
     new = {"ce_id": derive_id("edited", event, keyed_digest(secret, body)), **changes}
-    said = {**new, "x-edited-from": before or "none"}
-    return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body, secret))
+    headers = {**new, "x-edited-from": before or "none"}
+    return _outgoing(dead_letter, partition, body, headers, redrive_id(dead_letter, body, secret))
 
 
 def edit_id(dead_letter: DeadLetter, edit: Edit, secret: str) -> str:
@@ -183,12 +183,12 @@ def _outgoing(
     changes: Mapping[str, str],
     mark: str,
 ) -> Outgoing:
-    kept = {
+    headers = {
         name: value
         for name, value in dead_letter.record.headers
         if not name.startswith(FAILURE_HEADERS)
     }
-    kept |= {name: value.encode() for name, value in changes.items()}
+    headers |= {name: value.encode() for name, value in changes.items()}
     own: dict[str, bytes] = {
         records.ORIGIN: header(dead_letter.record, "x-dead-origin").encode(),
         records.REDRIVE_ID: mark.encode(),
@@ -202,7 +202,7 @@ def _outgoing(
         topic=redrive_topic(dead_letter.agent),
         key=dead_letter.record.key,
         value=body,
-        headers=list((kept | own).items()),
+        headers=list((headers | own).items()),
         partition=partition,
     )
 

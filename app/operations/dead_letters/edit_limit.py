@@ -103,8 +103,8 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
             return None if None in worths else sum(worth or 0 for worth in worths)
         if not isinstance(value, Mapping):
             return 0
-        said = value.get("currency")
-        currency = said if isinstance(said, str) and said else currency
+        code = value.get("currency")
+        currency = code if isinstance(code, str) and code else currency
         worths = [
             self.rates.reference_minor(abs(each), currency)
             if isinstance(each, int) and str(name).endswith(MINOR)
@@ -139,21 +139,21 @@ def _currencies(value: object) -> set[str]:
         return {name for each in value for name in _currencies(each)}
     if not isinstance(value, Mapping):
         return set()
-    said = {
+    currencies = {
         each
         for name, each in value.items()
         if isinstance(each, str) and each and str(name).endswith(CURRENCY)
     }
-    return said.union(*map(_currencies, value.values()))
+    return currencies.union(*map(_currencies, value.values()))
 
 
-def edited_before_minor(known: DeadLetterFacts, dead_letter: DeadLetter) -> int:
+def edited_before_minor(facts: DeadLetterFacts, dead_letter: DeadLetter) -> int:
     """Return the money in what was edited of the key of `dead_letter`, in the reference currency.
 
     A large sum in small parts needs two people as well.
     """
     return sum(
-        known.edited_minor.get(each.place, 0)
-        for each in known.dead_letters
+        facts.edited_minor.get(each.place, 0)
+        for each in facts.dead_letters
         if each.record.key == dead_letter.record.key
     )

@@ -40,27 +40,25 @@ def restored(value: bytes | None, edited: str, type_name: str) -> bytes:
     return edited.encode() if back == after else msgspec.json.encode(back)
 
 
-def _back(before: object, shown: object, after: object, path: str) -> object:
-    """Return `after` with each mask replaced that stands in `shown` where `before` had a value."""
-    if shown == after and shown != before:
+def _back(before: object, view: object, after: object, path: str) -> object:
+    """Return `after` with each mask replaced that stands in `view` where `before` had a value."""
+    if view == after and view != before:
         return before
     if isinstance(after, dict):
-        old, old_shown = (each if isinstance(each, dict) else {} for each in (before, shown))
+        old, old_view = (each if isinstance(each, dict) else {} for each in (before, view))
         if old.get("type") != after.get("type"):
             # Under another type, only names that are personal everywhere stay masked.
-            old_shown = {
-                name: value for name, value in old_shown.items() if name in personal_names()
-            }
+            old_view = {name: value for name, value in old_view.items() if name in personal_names()}
         return {
             name: _back(
-                old.get(name), old_shown.get(name), value, f"{path}.{name}" if path else name
+                old.get(name), old_view.get(name), value, f"{path}.{name}" if path else name
             )
             for name, value in after.items()
         }
     if isinstance(after, list):
-        old, old_shown = (each if isinstance(each, list) else [] for each in (before, shown))
+        old, old_view = (each if isinstance(each, list) else [] for each in (before, view))
         return [
-            _back(_at(old, place), _at(old_shown, place), value, f"{path}[{place}]")
+            _back(_at(old, place), _at(old_view, place), value, f"{path}[{place}]")
             for place, value in enumerate(after)
         ]
     if isinstance(after, str) and MASK in after:

@@ -157,8 +157,8 @@ class Actions:
                 before_minor = self.edited_minor.get(message.about, 0)
                 self.edited_minor[message.about] = before_minor + message.worth_minor
             case DeadLetterEditProposed():
-                known = self.proposed.get(message.edit_id, ())
-                self.proposed[message.edit_id] = tuple(dict.fromkeys((*known, message.who)))
+                proposers = self.proposed.get(message.edit_id, ())
+                self.proposed[message.edit_id] = tuple(dict.fromkeys((*proposers, message.who)))
             case _:
                 pass
 
@@ -172,9 +172,9 @@ def _of_operators(
     dead letter looks handled.
     """
     for place, every in attempts.items():
-        known = [each for each in every if (place, each.redrive_id) in sent]
-        if known:
-            yield place, known[0]
+        audited_attempts = [each for each in every if (place, each.redrive_id) in sent]
+        if audited_attempts:
+            yield place, audited_attempts[0]
 
 
 def _through(committed: Committed) -> dict[Place, int]:
@@ -187,11 +187,13 @@ def _through(committed: Committed) -> dict[Place, int]:
 
 
 async def _committed(admin: AIOKafkaAdminClient) -> Committed:
-    found: dict[str, dict[Place, int]] = {}
+    offsets_by_service: dict[str, dict[Place, int]] = {}
     for service in {agent.service for agent in load_agents().values()}:
         offsets = await committed_offsets(admin, group_of(service))
-        found[service] = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
-    return found
+        offsets_by_service[service] = {
+            (tp.topic, tp.partition): offset for tp, offset in offsets.items()
+        }
+    return offsets_by_service
 
 
 async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:

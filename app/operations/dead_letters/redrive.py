@@ -183,9 +183,9 @@ class Redriver:
             edit = unclaimed(dead_letter, edit, message, self._config)
             sent = signed_again(self._edited(dead_letter, edit), secret)
             _check_size(sent)
-        said = dead_letter_edited(dead_letter, edit.body, sent, action, secret)
-        said = replace(said, proposed_by=proposed_by, worth_minor=worth_minor)
-        await self._publish([audited(said, action)])
+        event = dead_letter_edited(dead_letter, edit.body, sent, action, secret)
+        event = replace(event, proposed_by=proposed_by, worth_minor=worth_minor)
+        await self._publish([audited(event, action)])
         await self._publish([sent])
         return event_id(sent)
 

@@ -43,7 +43,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             (self.correlation_id, dead_letter.shown_correlation_id),
         )
         return (
-            all(wanted == found for wanted, found in compared if wanted)
+            all(expected == actual for expected, actual in compared if expected)
             and dead_letter.at_ms >= self.since_ms
             and (not self.until_ms or dead_letter.at_ms < self.until_ms)
         )

@@ -75,34 +75,34 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     example: str
 
 
-def states(known: DeadLetterFacts) -> dict[str, State]:
+def states(facts: DeadLetterFacts) -> dict[str, State]:
     """Return the status of every dead letter by its place."""
-    again = {dead_letter.redrive_id for dead_letter in known.dead_letters if dead_letter.redrive_id}
+    again = {dead_letter.redrive_id for dead_letter in facts.dead_letters if dead_letter.redrive_id}
     return {
-        dead_letter.place: _state(dead_letter.place, known, again)
-        for dead_letter in known.dead_letters
+        dead_letter.place: _state(dead_letter.place, facts, again)
+        for dead_letter in facts.dead_letters
     }
 
 
-def _state(place: str, known: DeadLetterFacts, again: set[str]) -> State:
-    attempt = known.attempts.get(place)
+def _state(place: str, facts: DeadLetterFacts, again: set[str]) -> State:
+    attempt = facts.attempts.get(place)
     if attempt is None:
-        return "discarded" if place in known.discarded else "open"
+        return "discarded" if place in facts.discarded else "open"
     if attempt.redrive_id in again:
         return "again"
-    passed = known.through.get((attempt.topic, attempt.partition), 0) > attempt.offset
-    return "handled" if passed and attempt.redrive_id not in known.parked else "sent"
+    passed = facts.through.get((attempt.topic, attempt.partition), 0) > attempt.offset
+    return "handled" if passed and attempt.redrive_id not in facts.parked else "sent"
 
 
 def groups(dead_letters: Iterable[DeadLetter], statuses: Mapping[str, State]) -> list[Group]:
     """Return the dead letters by service, cause and stack, those with most open ones first."""
-    found: dict[tuple[str, str, str], list[DeadLetter]] = {}
+    members_by_key: dict[tuple[str, str, str], list[DeadLetter]] = {}
     for dead_letter in dead_letters:
-        found.setdefault((dead_letter.service, dead_letter.cause, dead_letter.stack), []).append(
-            dead_letter
-        )
-    shown = [_group(key, members, statuses) for key, members in found.items()]
-    return sorted(shown, key=lambda group: (-group.states.get("open", 0), group.first_ms))
+        members_by_key.setdefault(
+            (dead_letter.service, dead_letter.cause, dead_letter.stack), []
+        ).append(dead_letter)
+    all_groups = [_group(key, members, statuses) for key, members in members_by_key.items()]
+    return sorted(all_groups, key=lambda group: (-group.states.get("open", 0), group.first_ms))
 
 
 def _group(
@@ -125,12 +125,12 @@ def outcome_of(
     about: str, sent: Collection[DeadLetter], statuses: Mapping[str, State], unsent: int
 ) -> Outcome:
     """Return the result of the redrive `about`, which has sent `sent`."""
-    found = [statuses[dead_letter.place] for dead_letter in sent]
+    sent_states = [statuses[dead_letter.place] for dead_letter in sent]
     return Outcome(
         redrive=about,
         sent=len(sent),
-        handled=found.count("handled"),
-        failed_again=found.count("again"),
+        handled=sent_states.count("handled"),
+        failed_again=sent_states.count("again"),
         unsent=unsent,
-        waiting=found.count("sent"),
+        waiting=sent_states.count("sent"),
     )

@@ -143,17 +143,17 @@ def _classes(offending: Iterable[Movement]) -> dict[Difference, int]:
 
 def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
     """Return the lines of each movement by order, kind and refund key."""
-    known = _netted(list(lines))
+    net_lines = _netted(list(lines))
     # The ledger has the provider's id of a refund, not its key; where the other two books map the
     # id to different keys, the provider's counts.
     keys = {
         (line.order_id, line.reference): line.key
         for book in ("payments", "provider")
-        for line in known
+        for line in net_lines
         if line.kind == "refund" and line.book == book and line.reference
     }
     groups: dict[tuple[str, Kind, str], list[Line]] = defaultdict(list)
-    for line in known:
+    for line in net_lines:
         key = line.key
         if line.book == "ledger" and line.kind == "refund" and not key:
             key = keys.get((line.order_id, line.reference), line.reference)
@@ -169,8 +169,8 @@ def _netted(lines: list[Line]) -> list[Line]:
 
     reversed_by = Counter(of(line) for line in lines if line.reverses)
     first = Counter(of(line) for line in lines if not line.reverses)
-    gone = {place for place, count in reversed_by.items() if first[place] == count}
-    return [line for line in lines if of(line) not in gone]
+    reversed_places = {place for place, count in reversed_by.items() if first[place] == count}
+    return [line for line in lines if of(line) not in reversed_places]
 
 
 def _compared(

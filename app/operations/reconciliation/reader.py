@@ -135,10 +135,10 @@ def provider_lines(config: Config) -> Iterator[Line]:
             )
         return
     with closing(external_systems.opened(path, config)) as books:
-        found = books.execute(_SETTLEMENT_LINES).fetchall()
+        rows = books.execute(_SETTLEMENT_LINES).fetchall()
         if books.execute(_TABLES).fetchone() == (2,):
-            found += books.execute(_DISPUTE_LINES).fetchall()
-        for kind, order_id, key, reference, amount, code, at_ms in found:
+            rows += books.execute(_DISPUTE_LINES).fetchall()
+        for kind, order_id, key, reference, amount, code, at_ms in rows:
             currency = code.upper()
             if not order_id:
                 continue
@@ -175,10 +175,10 @@ def provider_holds(config: Config) -> Iterator[Hold]:
 
 async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """Return the partitions of each topic. Raises Unreadable when there is no such topic."""
-    known = await partitions(config)
-    if missing := [name for name in names if name not in known]:
+    partitions_by_topic = await partitions(config)
+    if missing := [name for name in names if name not in partitions_by_topic]:
         raise Unreadable(f"there is no topic {missing[0]}. Operator: payflow up makes it.")
-    return {name: [TopicPartition(name, at) for at in known[name]] for name in names}
+    return {name: [TopicPartition(name, at) for at in partitions_by_topic[name]] for name in names}
 
 
 async def _rows(

@@ -48,10 +48,10 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...]
 
 
-def compare(found: SettlementBooks, posted: Sequence[SettlementLine], now_ms: int) -> Settlement:
+def compare(books: SettlementBooks, posted: Sequence[SettlementLine], now_ms: int) -> Settlement:
     """Return how what the provider has settled compares with the ledger at `now_ms`."""
-    ways = Ways(found)
-    own = [line for line in found.lines if line.order_id]
+    ways = Ways(books)
+    own = [line for line in books.lines if line.order_id]
     by_line: dict[str, list[SettlementLine]] = defaultdict(list)
     entries = [entry for entry in posted if entry.step != "dispute_fee"]
     for entry in entries:
@@ -64,20 +64,20 @@ def compare(found: SettlementBooks, posted: Sequence[SettlementLine], now_ms: in
         items += open_items
     for unknown in (entry for rest in by_line.values() for entry in rest):
         items.append(open_item("unknown line", unknown, (None, unknown.amount_minor), now_ms))
-    for unlisted in found.unlisted:
+    for unlisted in books.unlisted:
         amounts = (unlisted.amount_minor, None)
         items.append(open_item("missing balance transaction", unlisted, amounts, now_ms))
-    items += _payout_sums(found, now_ms)
-    items += compare_dispute_fees(found.lines, posted, now_ms)
+    items += _payout_sums(books, now_ms)
+    items += compare_dispute_fees(books.lines, posted, now_ms)
     return Settlement(
         reconciled=all(item.state in AGREEING for item in items),
         sent_back=sum(item.state == SENT_BACK for item in items),
         lines=len(own),
         arrived=arrived,
-        not_ours=sum(map(is_not_ours, found.lines)),
+        not_ours=sum(map(is_not_ours, books.lines)),
         disputes=sum(line.category == "dispute" for line in own),
         ageing=_ageing(items),
-        totals=_totals(found, entries, ways),
+        totals=_totals(books, entries, ways),
         open_items=tuple(sorted(items, key=lambda item: (not item.wrong, item.at_ms))),
     )
 
@@ -196,12 +196,12 @@ def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[str]]:
 # --- sums -------------------------------------------------------------------------
 
 
-def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
+def _payout_sums(books: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
     """Yield the payouts that are not the sum of their lines, those that are not ours among them."""
     sums: Counter[str] = Counter()
-    for line in found.lines:
+    for line in books.lines:
         sums[line.payout_id] += line.net_minor
-    for payout in found.payouts:
+    for payout in books.payouts:
         if payout.amount_minor != sums[payout.id]:
             about = About(payout_id=payout.id, currency=payout.currency, at_ms=payout.created_ms)
             amounts = (payout.amount_minor, sums[payout.id])
@@ -209,11 +209,11 @@ def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
 
 
 def _totals(
-    found: SettlementBooks, entries: Iterable[SettlementLine], ways: Ways
+    books: SettlementBooks, entries: Iterable[SettlementLine], ways: Ways
 ) -> dict[str, CurrencySums]:
     """Return the sums of each currency."""
     sums: dict[str, Counter[str]] = defaultdict(Counter)
-    for line in found.lines:
+    for line in books.lines:
         of = sums[line.currency]
         if not line.order_id:
             of["not_ours_minor"] += line.net_minor * is_not_ours(line)

@@ -170,10 +170,10 @@ def open_item(
 class Ways:
     """Which payouts have held a line, one after the other: the bank may send one back."""
 
-    def __init__(self, found: SettlementBooks) -> None:
-        self.payouts = {payout.id: payout for payout in found.payouts}
+    def __init__(self, books: SettlementBooks) -> None:
+        self.payouts = {payout.id: payout for payout in books.payouts}
         self._back = {
-            line.returned_payout_id: line for line in found.lines if line.returned_payout_id
+            line.returned_payout_id: line for line in books.lines if line.returned_payout_id
         }
 
     def of(self, line: BalanceLine) -> tuple[dict[str, int], str]:

@@ -45,19 +45,19 @@ def compare(
     Applied offsets and processed ids follow from the order of receiving, and are not compared; nor
     is the span from which a row took its trace, nor the outbox, which holds times of the clock.
     """
-    found = RowComparison(table=table.name)
+    comparison = RowComparison(table=table.name)
     for place in sorted(live.keys() | replayed.keys()):
         if place in incomplete:
-            found.not_comparable += 1
+            comparison.not_comparable += 1
             continue
         difference = _difference(table, place, live.get(place), replayed.get(place))
         if difference is None:
-            found.equal += 1
+            comparison.equal += 1
             continue
-        found.different += 1
-        if len(found.differences) < DIFFERENCES_MAX:
-            found.differences.append(difference)
-    return found
+        comparison.different += 1
+        if len(comparison.differences) < DIFFERENCES_MAX:
+            comparison.differences.append(difference)
+    return comparison
 
 
 def _difference(
@@ -81,9 +81,9 @@ def _difference(
 def _parts(table: Table, body: bytes | None) -> dict[str, object]:
     if body is None:
         return {"row": "none"}
-    kept = decode_row(table, body)
+    row = decode_row(table, body)
     return {
         "row": "there",
-        "state": msgspec.to_builtins(kept.state),
-        "context": {"correlation_id": kept.context.correlation_id, **kept.context.baggage},
+        "state": msgspec.to_builtins(row.state),
+        "context": {"correlation_id": row.context.correlation_id, **row.context.baggage},
     }

@@ -23,12 +23,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def event_of(record: Record, at_ms: int) -> Event:
     """Return `record` as an event, under the id that the engine uses."""
-    said = header(record, "ce_id")
+    event_id = header(record, "ce_id")
     topic = declared.get(header(record, REDRIVE_TOPIC) or record.topic)
     if topic is not None and topic.open:
         with suppress(BadEnvelope):
-            said = signing.trusted_envelope(from_headers(record.headers), record, topic).id
-    return Event(record=record, at_ms=at_ms, id=said)
+            event_id = signing.trusted_envelope(from_headers(record.headers), record, topic).id
+    return Event(record=record, at_ms=at_ms, id=event_id)
 
 
 def received(live: Row[object], events: Iterable[Event]) -> list[Event]:
@@ -37,17 +37,17 @@ def received(live: Row[object], events: Iterable[Event]) -> list[Event]:
     A row remembers its latest events in order. Older events come before, in the order of time; a
     duplicate that was dropped comes last, and is dropped again.
     """
-    known = {
+    event_by_place = {
         (each.record.source, each.record.offset): each
         for each in events
         if behind(live, each.record) or each.id in live.processed_ids
     }
-    stored = _remembered(live, known.values())
-    chosen = {(each.record.source, each.record.offset) for each in stored}
+    stored = _remembered(live, event_by_place.values())
+    stored_places = {(each.record.source, each.record.offset) for each in stored}
     begins: dict[str, int] = {}
-    for source, offset in chosen:
+    for source, offset in stored_places:
         begins[source] = min(offset, begins.get(source, offset))
-    others = [each for place, each in known.items() if place not in chosen]
+    others = [each for place, each in event_by_place.items() if place not in stored_places]
     forgotten = [
         each for each in others if each.record.offset < begins.get(each.record.source, END)
     ]
@@ -58,7 +58,7 @@ def received(live: Row[object], events: Iterable[Event]) -> list[Event]:
 END = 1 << 62
 
 
-def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
+def _remembered(live: Row[object], events: Iterable[Event]) -> list[Event]:
     """Return the event behind each remembered id, in their order.
 
     A repeated event lies in several places. Each topic was received in the order of its offsets:
@@ -66,13 +66,13 @@ def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
     on from the oldest, the first place after what came before is the one that was not yet known.
     """
     places: dict[str, list[Event]] = {}
-    for each in sorted(known, key=lambda event: event.record.offset):
+    for each in sorted(events, key=lambda event: event.record.offset):
         places.setdefault(each.id, []).append(each)
     if len(live.processed_ids) < PROCESSED_IDS_MAX:
         # The row still holds all its ids, so every repetition was known and dropped.
         return [places[event_id][0] for event_id in live.processed_ids if event_id in places]
     bounds: dict[str, int] = {}
-    found: list[Event] = []
+    latest_first: list[Event] = []
     for event_id in reversed(live.processed_ids):
         fitting = [
             each
@@ -81,9 +81,9 @@ def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
         ]
         if fitting:
             bounds[fitting[-1].record.source] = fitting[-1].record.offset
-            found.append(fitting[-1])
+            latest_first.append(fitting[-1])
     after: dict[str, int] = {}
-    for number, each in enumerate(reversed(found)):
+    for number, each in enumerate(reversed(latest_first)):
         source = each.record.source
         earlier = [
             other
@@ -91,9 +91,9 @@ def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
             if other.record.source == source
             and after.get(source, each.record.offset - 1) < other.record.offset
         ]
-        found[len(found) - 1 - number] = earlier[0]
+        latest_first[len(latest_first) - 1 - number] = earlier[0]
         after[source] = earlier[0].record.offset
-    return found[::-1]
+    return latest_first[::-1]
 
 
 def complete(live: Row[object], events: Sequence[Event]) -> bool:

@@ -72,11 +72,11 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
         return not any(table.different for table in self.tables)
 
 
-async def replay(config: Config, wanted: ReplayOptions, say: Say) -> ReplayResult:
+async def replay(config: Config, options: ReplayOptions, say: Say) -> ReplayResult:
     """Rebuild the rows and return the result. Raises ReplayError."""
-    agents = _agents(wanted)
-    group = f"payflow-{wanted.service}-replay-{wanted.sandbox.name}"
-    _prepare(wanted)
+    agents = _agents(options)
+    group = f"payflow-{options.service}-replay-{options.sandbox.name}"
+    _prepare(options)
     events = emitted = 0
     tables: list[RowComparison] = []
     async with reader(config, FETCH_BYTES_MAX) as consumer:
@@ -84,23 +84,25 @@ async def replay(config: Config, wanted: ReplayOptions, say: Say) -> ReplayResul
             assert agent.table is not None
             total = RowComparison(table=agent.table.name)
             for partition in range(config.partitions):
-                shadow, read, found = await _partition(consumer, config, agent, partition, wanted)
-                _keep(wanted.sandbox / f"{agent.table.name}-{partition}.db", shadow)
+                shadow, read, comparison = await _partition(
+                    consumer, config, agent, partition, options
+                )
+                _keep(options.sandbox / f"{agent.table.name}-{partition}.db", shadow)
                 events, emitted = events + read, emitted + shadow.emitted
-                _add(total, found)
+                _add(total, comparison)
                 say(
                     f"{agent.name} {partition + 1}/{config.partitions}: {read} events, "
-                    f"{found.equal} rows equal, {found.different} differ"
+                    f"{comparison.equal} rows equal, {comparison.different} differ"
                 )
             tables.append(total)
     await _commit(config, group, agents)
     left_out = [
         agent.name
         for agent in load_agents().values()
-        if agent.service == wanted.service and isinstance(agent, Caller)
+        if agent.service == options.service and isinstance(agent, Caller)
     ]
     return ReplayResult(
-        service=wanted.service,
+        service=options.service,
         group=group,
         events=events,
         emitted=emitted,
@@ -109,37 +111,37 @@ async def replay(config: Config, wanted: ReplayOptions, say: Say) -> ReplayResul
     )
 
 
-def _agents(wanted: ReplayOptions) -> list[Agent]:
-    if wanted.service not in services():
-        known = ", ".join(services())
-        raise ReplayError(f"no such service: {wanted.service!r}; there are {known}")
-    own = [agent for agent in load_agents().values() if agent.service == wanted.service]
-    kept = {
+def _agents(options: ReplayOptions) -> list[Agent]:
+    if options.service not in services():
+        service_names = ", ".join(services())
+        raise ReplayError(f"no such service: {options.service!r}; there are {service_names}")
+    own = [agent for agent in load_agents().values() if agent.service == options.service]
+    agent_by_table = {
         agent.table.name: agent
         for agent in own
         if agent.table is not None and not isinstance(agent, Caller)
     }
-    agents = [agent for name, agent in kept.items() if wanted.table in {"", name}]
+    agents = [agent for name, agent in agent_by_table.items() if options.table in {"", name}]
     if not agents:
-        known = ", ".join(kept) or "none"
-        raise ReplayError(f"nothing to replay: tables of {wanted.service} are {known}")
+        table_names = ", ".join(agent_by_table) or "none"
+        raise ReplayError(f"nothing to replay: tables of {options.service} are {table_names}")
     return agents
 
 
-def _prepare(wanted: ReplayOptions) -> None:
+def _prepare(options: ReplayOptions) -> None:
     """Make the sandbox, or empty an existing one."""
-    folder = wanted.sandbox
+    folder = options.sandbox
     mark = folder / MARK
     if folder.exists() and not mark.exists() and any(folder.iterdir()):
         raise ReplayError(f"{folder} is not a sandbox and not empty. Operator: name another folder")
     for store in folder.glob("*.db"):
         rocksdict.Rdict.destroy(str(store))
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_bytes(msgspec.json.encode({"service": wanted.service}))
+    mark.write_bytes(msgspec.json.encode({"service": options.service}))
 
 
 async def _partition(
-    consumer: AIOKafkaConsumer, config: Config, agent: Agent, partition: int, wanted: ReplayOptions
+    consumer: AIOKafkaConsumer, config: Config, agent: Agent, partition: int, options: ReplayOptions
 ) -> tuple[ShadowRuntime, int, RowComparison]:
     """Return the rows of one partition made again, events received, and the comparison."""
     assert agent.table is not None
@@ -152,8 +154,8 @@ async def _partition(
             live[(partition, record.key or b"")] = record.value
     places = [TopicPartition(name, partition) for name in consumed_topics(agent)]
     by_row: dict[Place, list[Event]] = {}
-    async for record, at_ms in _records(consumer, places, wanted.from_ms):
-        if not wanted.to_ms or at_ms < wanted.to_ms:
+    async for record, at_ms in _records(consumer, places, options.from_ms):
+        if not options.to_ms or at_ms < options.to_ms:
             event = _event(agent, record, at_ms)
             for key in _keys(agent, record):
                 by_row.setdefault((partition, key), []).append(event)
@@ -170,17 +172,17 @@ async def _partition(
     for start in range(0, len(queue), BATCH_EVENTS):
         batch = [each.record for each in queue[start : start + BATCH_EVENTS]]
         await run_batch(agent, shadow, batch, knowledge)
-    made = {at: body for at, body in shadow.rows.items() if at in live}
-    return shadow, len(queue), compare(table, live, made, incomplete)
+    replayed_rows = {at: body for at, body in shadow.rows.items() if at in live}
+    return shadow, len(queue), compare(table, live, replayed_rows, incomplete)
 
 
 def _counted(rows: dict[Place, Row[object]], by_row: dict[Place, list[Event]]) -> list[Event]:
     """Return the events of all counting rows, once each: their order does not matter."""
-    found: dict[tuple[str, int], Event] = {}
+    event_by_place: dict[tuple[str, int], Event] = {}
     for at, row in rows.items():
         for each in received(row, by_row.get(at, [])):
-            found[(each.record.source, each.record.offset)] = each
-    return list(found.values())
+            event_by_place[(each.record.source, each.record.offset)] = each
+    return list(event_by_place.values())
 
 
 def _event(agent: Agent, record: records.Record, at_ms: int) -> Event:
@@ -201,11 +203,11 @@ def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
     return tuple(key.encode() for key in agent.rows(message, envelope))
 
 
-def _add(total: RowComparison, found: RowComparison) -> None:
-    total.equal += found.equal
-    total.different += found.different
-    total.not_comparable += found.not_comparable
-    total.differences = [*total.differences, *found.differences][:50]
+def _add(total: RowComparison, part: RowComparison) -> None:
+    total.equal += part.equal
+    total.different += part.different
+    total.not_comparable += part.not_comparable
+    total.differences = [*total.differences, *part.differences][:50]
 
 
 def _keep(path: Path, shadow: ShadowRuntime) -> None:

@@ -52,16 +52,16 @@ def is_number(text: str) -> bool:
 
 def amount_of(text: str) -> Amount:
     """Return the amount that `text` says. Raises NoAmount, which says what is wrong with it."""
-    found = _AMOUNT.fullmatch(text.strip())
-    codes = [found[name].strip().upper() for name in _CODES if found[name]] if found else []
-    if found is None or len(codes) != 1:
+    match = _AMOUNT.fullmatch(text.strip())
+    codes = [match[name].strip().upper() for name in _CODES if match[name]] if match else []
+    if match is None or len(codes) != 1:
         raise NoAmount(f"an amount needs its currency, such as {EXAMPLE}")
     [currency] = codes
     exponent = exponent_of(currency)
     if exponent is None:
         raise NoAmount(objection_to(currency))
-    decimals = (found["part"] or "").ljust(exponent, "0")
+    decimals = (match["part"] or "").ljust(exponent, "0")
     if decimals[exponent:].strip("0"):
         raise NoAmount(f"{currency} has {exponent or 'no'} decimals")
-    units = found["units"].replace(",", "")
+    units = match["units"].replace(",", "")
     return Amount(minor=int(units + decimals[:exponent]), currency=currency)

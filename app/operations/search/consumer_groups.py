@@ -63,9 +63,13 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         if only and only not in names:
             there_are = ", ".join(names)[:500] or "none"
             raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
-        wanted = [only] if only else names
-        described = await asyncio.gather(*(described_group(admin, name) for name in wanted))
-        committed = await asyncio.gather(*(_committed(admin, said) for said in described))
+        requested_names = [only] if only else names
+        described = await asyncio.gather(
+            *(described_group(admin, name) for name in requested_names)
+        )
+        committed = await asyncio.gather(
+            *(_committed(admin, description) for description in described)
+        )
         there = {
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await admin.describe_topics()
@@ -79,9 +83,9 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
-async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
-    committed = await committed_offsets(admin, said[1])
-    for place in (place for each in said[5] for place in assigned_to(each)):
+async def _committed(admin: AIOKafkaAdminClient, description: Any) -> dict[TopicPartition, int]:
+    committed = await committed_offsets(admin, description[1])
+    for place in (place for each in description[5] for place in assigned_to(each)):
         # Tables are assigned their changelogs like topics, and commit nothing: they have no lag.
         if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
@@ -89,18 +93,18 @@ async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartiti
 
 
 def _group(
-    said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[TopicPartition, float]
+    description: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[TopicPartition, float]
 ) -> Group:
     partitions = tuple(
         _aged(each, ages.get(place) if each.lag else 0.0) for place, each in behind.items()
     )
     seconds = [each.seconds for each in partitions if each.seconds is not None]
     return Group(
-        name=said[1],
-        state=said[2],
+        name=description[1],
+        state=description[2],
         lag=sum(each.lag for each in partitions),
         seconds=max(seconds) if len(seconds) == len(partitions) and seconds else None,
-        members=tuple(_member(each) for each in said[5]),
+        members=tuple(_member(each) for each in description[5]),
         partitions=partitions,
     )
 
@@ -159,18 +163,20 @@ async def _ages(
         reach: Reach[TopicPartition] = Reach()
         while waited and time.monotonic() < deadline_s:
             fetched = await consumer.getmany(timeout_ms=READ_MS)
-            known = {
+            age_by_place = {
                 place: max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
                 for place, records in fetched.items()
                 if place in waited and records
             }
-            through = await reached(consumer, waited - known.keys(), reach, fetched)
-            known |= dict.fromkeys((p for p, at in through.items() if at >= end[p]), NO_RECORD)
-            for place, age in known.items():
+            through = await reached(consumer, waited - age_by_place.keys(), reach, fetched)
+            age_by_place |= dict.fromkeys(
+                (p for p, at in through.items() if at >= end[p]), NO_RECORD
+            )
+            for place, age in age_by_place.items():
                 for number in turn[place][1]:
                     ages[number][place] = age
-            waited -= known.keys()
-            consumer.pause(*known)
+            waited -= age_by_place.keys()
+            consumer.pause(*age_by_place)
     return ages
 
 
@@ -193,7 +199,9 @@ def _turns(
     ]
 
 
-def _member(said: Any) -> Member:
-    member_id, client, host = said[0], said[-4], said[-3]
-    assigned = tuple(f"{place.topic}/{place.partition}" for place in sorted(assigned_to(said)))
+def _member(description: Any) -> Member:
+    member_id, client, host = description[0], description[-4], description[-3]
+    assigned = tuple(
+        f"{place.topic}/{place.partition}" for place in sorted(assigned_to(description))
+    )
     return Member(id=member_id, client=client, host=host, assigned=assigned)

@@ -48,10 +48,10 @@ class Expression:
 
     def holds(self, masked: MaskedRecord) -> bool:
         """Return whether it is true of `masked`. Raises ExpressionFailed when it has no answer."""
-        found = self._run({name: _variable(masked, name) for name in self._variables})
-        if not isinstance(found, bool):
-            raise ExpressionFailed(f"neither true nor false: {str(found)[:80]}")
-        return found
+        answer = self._run({name: _variable(masked, name) for name in self._variables})
+        if not isinstance(answer, bool):
+            raise ExpressionFailed(f"neither true nor false: {str(answer)[:80]}")
+        return answer
 
     def _check_names(self) -> None:
         """Raise BadExpression for a name that no record has: it would fail on each of them."""

@@ -31,8 +31,8 @@ def differing(one: Sequence[str], other: Sequence[str], around: int = 0) -> list
 
 
 def _compared(one: Sequence[str], other: Sequence[str], around: int) -> list[str]:
-    found = difflib.unified_diff(one, other, n=around, lineterm="")
-    return [line for line in found if not line.startswith(("---", "+++"))]
+    lines = difflib.unified_diff(one, other, n=around, lineterm="")
+    return [line for line in lines if not line.startswith(("---", "+++"))]
 
 
 def _alike(one: Sequence[str], other: Sequence[str]) -> int:

@@ -166,7 +166,7 @@ class ProcessPool:
 
     async def search(self, question: Question) -> Answers:
         """Yield Begun, then events, the last of them Done. Raises BadTerm, InspectionError."""
-        process = await self._taken()
+        process = await self._take()
         try:
             async with aclosing(process.ask(question)) as answers:
                 async for each in answers:
@@ -189,7 +189,7 @@ class ProcessPool:
     async def _start_one(self) -> None:
         self._idle.append(await self._start(self._config))
 
-    async def _taken(self) -> Asked:
+    async def _take(self) -> Asked:
         if not self._idle and self._starting is not None:
             await asyncio.wait({self._starting})
         while self._idle:

@@ -148,12 +148,12 @@ def parse(texts: Sequence[str], cel: str = "") -> Query:
 def _split(term: str) -> tuple[str, str, str]:
     if not term or len(term) > TERM_CHARS_MAX:
         raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(term)}")
-    found = _TERM.fullmatch(term)
-    if not found:
+    match = _TERM.fullmatch(term)
+    if not match:
         return "text", "", term
-    name, sub, value = found.groups()
-    known = name == "header" if sub else name in NAMES
-    if not known:
+    name, sub, value = match.groups()
+    is_name = name == "header" if sub else name in NAMES
+    if not is_name:
         raise BadTerm(f"{term[:80]!r}: there are {TERMS}; for this as text write text:{term[:80]}")
     if not value:
         raise BadTerm(f"{term[:80]!r}: nothing stands behind the colon")

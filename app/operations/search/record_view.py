@@ -109,9 +109,9 @@ def shortened_deep(value: object) -> object:
         return f"{value[:TEXT_CHARS_SHOWN_MAX]}… (+{more:,} characters)" if more > 0 else value
     if isinstance(value, list | tuple):
         members = cast("list[object]", value)
-        found = [shortened_deep(each) for each in members[:MEMBERS_SHOWN_MAX]]
+        first_members = [shortened_deep(each) for each in members[:MEMBERS_SHOWN_MAX]]
         more = len(members) - MEMBERS_SHOWN_MAX
-        return [*found, f"… (+{more:,} members)"] if more > 0 else found
+        return [*first_members, f"… (+{more:,} members)"] if more > 0 else first_members
     if isinstance(value, dict):
         pairs = cast("dict[object, object]", value)
         some = islice(pairs.items(), MEMBERS_SHOWN_MAX)

@@ -53,7 +53,7 @@ async def history(
     place = TopicPartition(topic, partition)
     if place not in await places_of(config, topic):
         raise InspectionError(f"{topic} has no partition {partition}")
-    found: deque[Version] = deque(maxlen=VERSIONS_MAX)
+    versions: deque[Version] = deque(maxlen=VERSIONS_MAX)
     limit = clock() + SECONDS_MAX
     async with reader(config) as consumer:
         begin = (await consumer.beginning_offsets([place]))[place]
@@ -65,7 +65,7 @@ async def history(
         while at < end and clock() < limit:
             fetched = await consumer.getmany(timeout_ms=READ_MS)
             for records in fetched.values():
-                found.extend(
+                versions.extend(
                     Version(offset=each.offset, at_ms=each.timestamp, body=each.value)
                     for each in records
                     if each.key == key and each.offset < end
@@ -78,7 +78,7 @@ async def history(
         last=at - 1,
         end=end,
         why="end" if at >= end else "time",
-        versions=tuple(found),
+        versions=tuple(versions),
     )
 
 

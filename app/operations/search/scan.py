@@ -24,7 +24,7 @@ from app.operations.search.record_view import (
     view_without_body,
 )
 from app.operations.search.scan_events import Coverage, Done, Event, Found, ScanState, Why
-from app.operations.search.starts import Start, chosen, cursor_of, resolve
+from app.operations.search.starts import Start, cursor_of, places_to_read, resolve
 from app.wire.records import Consumed
 
 READ_MS = 250
@@ -82,7 +82,7 @@ def never() -> bool:
 async def scan(  # noqa: PLR0913  what is read, what is wanted, and how it is ended
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: ScanRequest,
+    request: ScanRequest,
     stopped: Callable[[], bool] = never,
     clock: Callable[[], float] = time.monotonic,
     limit: RecordLimit = NO_LIMIT,
@@ -91,14 +91,14 @@ async def scan(  # noqa: PLR0913  what is read, what is wanted, and how it is en
 
     Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.
     """
-    section = await _begin(consumer, places, asked, clock, limit)
+    section = await _begin(consumer, places, request, clock, limit)
     emitted_s = clock()
     while (why := section.over(stopped)) is None:
         batch = await consumer.getmany(timeout_ms=READ_MS, max_records=BATCH_RECORDS_MAX)
         for record in (record for records in batch.values() for record in records):
-            shown = section.take(record)
-            if shown is not None:
-                yield Found(record=shown)
+            view = section.take(record)
+            if view is not None:
+                yield Found(record=view)
                 if section.full:
                     break
         else:
@@ -114,17 +114,17 @@ class _Section:
 
     def __init__(  # noqa: PLR0913  as of `scan`
         self,
-        asked: ScanRequest,
+        request: ScanRequest,
         begin: dict[TopicPartition, int],
         end: dict[TopicPartition, int],
         first: dict[TopicPartition, int],
         clock: Callable[[], float],
         limit: RecordLimit,
     ) -> None:
-        self._asked, self._clock, self._limit = asked, clock, limit
+        self._asked, self._clock, self._limit = request, clock, limit
         self._begin, self._end, self._first = begin, end, first
         self._next = dict(first)
-        self._open = {p for p in first if asked.follow or first[p] < end[p]}
+        self._open = {p for p in first if request.follow or first[p] < end[p]}
         self.places = sorted(self._open)
         self._began_s = self._moved_s = clock()
         self._scanned = self._matched = self._bytes = self._unreadable = self._errors = 0
@@ -139,10 +139,10 @@ class _Section:
 
     @property
     def _enough(self) -> Why | None:
-        asked = self._asked
-        if asked.limit is not None and self._matched >= asked.limit:
+        request = self._asked
+        if request.limit is not None and self._matched >= request.limit:
             return "limit"
-        long = asked.bytes_max is not None and self._bytes_shown >= asked.bytes_max
+        long = request.bytes_max is not None and self._bytes_shown >= request.bytes_max
         return "size" if long else None
 
     def over(self, stopped: Callable[[], bool]) -> Why | None:
@@ -183,18 +183,18 @@ class _Section:
 
     def _judge(self, masked: MaskedRecord) -> RecordView | None:
         try:
-            wanted = self._asked.wanted.holds(masked)
+            is_match = self._asked.wanted.holds(masked)
         except ExpressionFailed as error:
             self._errors += 1
             self._error = self._error or str(error)
-            wanted = False
-        if not wanted:
+            is_match = False
+        if not is_match:
             return None
-        shown = view_of(masked) if self._asked.bodies else view_without_body(masked)
+        view = view_of(masked) if self._asked.bodies else view_without_body(masked)
         self._matched += 1
-        self._unreadable += bool(shown.error)
+        self._unreadable += bool(view.error)
         self._bytes_shown += bytes_shown(masked.record)
-        return shown
+        return view
 
     async def pass_gaps(
         self, consumer: AIOKafkaConsumer, batch: Mapping[TopicPartition, Sequence[Consumed]]
@@ -258,20 +258,20 @@ class _Section:
 async def _begin(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: ScanRequest,
+    request: ScanRequest,
     clock: Callable[[], float],
     limit: RecordLimit,
 ) -> _Section:
     """Return the section, its consumer set on the first offset of each partition."""
-    scanned = chosen(places, asked.start)
+    scanned = places_to_read(places, request.start)
     begin = dict(await consumer.beginning_offsets(scanned)) if scanned else {}
     end = dict(await consumer.end_offsets(scanned)) if scanned else {}
-    first = await resolve(consumer, asked.start, begin, end)
-    if asked.wanted.since_ms and begin:
-        since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
+    first = await resolve(consumer, request.start, begin, end)
+    if request.wanted.since_ms and begin:
+        since = await resolve(consumer, Start(at_ms=request.wanted.since_ms), begin, end)
         # Every record before this offset is older, even if times are out of order.
         first = {place: max(first[place], since[place]) for place in first}
-    section = _Section(asked, begin, end, first, clock, limit)
+    section = _Section(request, begin, end, first, clock, limit)
     # Nothing may be awaited between assignment and seek: the fetcher would choose an offset itself.
     consumer.assign(section.places)
     for place in section.places:

@@ -30,7 +30,7 @@ from app.operations.search.question import (
 )
 from app.operations.search.scan import RecordLimit, never, scan
 from app.operations.search.scan_events import Done
-from app.operations.search.starts import chosen
+from app.operations.search.starts import places_to_read
 from app.registry import load_agents
 from app.wire.personal import personal_names
 
@@ -69,13 +69,13 @@ async def answers(
 ) -> AsyncGenerator[Answer]:
     """Yield Begun and the events of a scan, or Refused."""
     try:
-        asked = question.request()
+        request = question.request()
         limit.end()
         places = await places_of(config, question.topic)
-        chosen(places, asked.start)
+        places_to_read(places, request.start)
         yield Begun()
         async with reader(config) as consumer:
-            events = scan(consumer, places, asked, stopped, limit=limit)
+            events = scan(consumer, places, request, stopped, limit=limit)
             async with aclosing(events):
                 async for event in events:
                     yield event

@@ -48,8 +48,8 @@ def parse_start(text: str) -> Start:
     if len(text) <= CURSOR_CHARS_MAX and _PLACES.fullmatch(text):
         return _at(text, "from")
     if not text[:4].isdigit():
-        said = "earliest, latest, latest:N, PARTITION/OFFSET or an RFC 3339 time"
-        raise BadTerm(f"{text[:80]!r}: say {said}", "from")
+        forms = "earliest, latest, latest:N, PARTITION/OFFSET or an RFC 3339 time"
+        raise BadTerm(f"{text[:80]!r}: say {forms}", "from")
     return Start(at_ms=moment_ms(text, text, "from"))
 
 
@@ -71,11 +71,13 @@ def _at(text: str, field: str) -> Start:
     return Start(offsets=offsets, only=frozenset(offsets), field=field)
 
 
-def chosen(places: Sequence[TopicPartition], start: Start) -> list[TopicPartition]:
+def places_to_read(places: Sequence[TopicPartition], start: Start) -> list[TopicPartition]:
     """Return the partitions to read. Raises BadTerm for one that is not there."""
-    known = {place.partition for place in places}
-    for partition in sorted({*start.offsets, *start.only} - known):
-        raise BadTerm(f"there is no partition {partition}; there are {len(known)}", start.field)
+    partitions = {place.partition for place in places}
+    for partition in sorted({*start.offsets, *start.only} - partitions):
+        raise BadTerm(
+            f"there is no partition {partition}; there are {len(partitions)}", start.field
+        )
     return [place for place in places if not start.only or place.partition in start.only]
 
 
@@ -86,11 +88,14 @@ async def resolve(
     end: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, int]:
     """Return the first offset to read in each partition: between its beginning and its end."""
-    asked = dict(begin)
+    offset_by_place = dict(begin)
     if start.back is not None:
-        asked = {place: end[place] - start.back for place in begin}
+        offset_by_place = {place: end[place] - start.back for place in begin}
     elif start.at_ms is not None and begin:
-        found = await consumer.offsets_for_times(dict.fromkeys(begin, start.at_ms))
-        asked = {p: end[p] if found.get(p) is None else found[p].offset for p in begin}
-    offsets = {p: start.offsets.get(p.partition, asked[p]) for p in begin}
+        position_by_place = await consumer.offsets_for_times(dict.fromkeys(begin, start.at_ms))
+        offset_by_place = {
+            p: end[p] if position_by_place.get(p) is None else position_by_place[p].offset
+            for p in begin
+        }
+    offsets = {p: start.offsets.get(p.partition, offset_by_place[p]) for p in begin}
     return {p: min(max(offsets[p], begin[p]), max(begin[p], end[p])) for p in begin}

@@ -43,13 +43,13 @@ async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
     """Return every topic by name; changelogs and Kafka's own only when `internal`."""
     async with admin_client(config) as admin:
         described = await admin.describe_topics()
-        wanted = [
+        descriptions = [
             topic
             for topic in sorted(described, key=lambda topic: topic["topic"])
             if internal
             or not (topic["topic"][0] == "_" or topic_name(topic["topic"]).kind == "changelog")
         ]
-        return await _facts(config, admin, wanted)
+        return await _facts(config, admin, descriptions)
 
 
 async def topic_facts(config: Config, name: str) -> TopicFacts:
@@ -73,7 +73,7 @@ async def _facts(
         begin, end = await span(consumer, places)
     size = await sizes(admin)
     settings = await topic_settings(admin, [topic["topic"] for topic in described], SETTINGS)
-    found = []
+    facts = []
     for topic in described:
         name = topic["topic"]
         parts = tuple(
@@ -81,24 +81,24 @@ async def _facts(
             for each in sorted(topic["partitions"], key=lambda each: each["partition"])
         )
         own = settings.get(name, {})
-        kept = own.get("retention.ms")
-        found.append(
+        retention = own.get("retention.ms")
+        facts.append(
             TopicFacts(
                 name=name,
                 records=sum(part.end - part.begin for part in parts),
                 bytes=None if size is None else sum(part.bytes or 0 for part in parts),
-                retention_ms=None if kept is None else int(kept),
+                retention_ms=None if retention is None else int(retention),
                 cleanup=own.get("cleanup.policy", ""),
                 settings=own,
                 partitions=parts,
             )
         )
-    return found
+    return facts
 
 
 def _partition(
     place: TopicPartition,
-    said: Any,
+    description: Any,
     begin: Mapping[TopicPartition, int],
     end: Mapping[TopicPartition, int],
     size: Mapping[tuple[str, int], int] | None,
@@ -108,7 +108,7 @@ def _partition(
         begin=begin[place],
         end=end[place],
         bytes=None if size is None else size.get((place.topic, place.partition), 0),
-        leader=said["leader"],
-        replicas=tuple(said["replicas"]),
-        in_sync=tuple(said["isr"]),
+        leader=description["leader"],
+        replicas=tuple(description["replicas"]),
+        in_sync=tuple(description["isr"]),
     )

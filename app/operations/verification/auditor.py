@@ -106,10 +106,10 @@ async def follow(auditor: Auditor) -> None:
     while not ended.done():
         began = time.monotonic()
         try:
-            said = json_bytes((await auditor.verdict()).plain())
+            line = json_bytes((await auditor.verdict()).plain())
         except CANNOT_READ as error:
-            said = json_bytes({"cannot_look": str(error)})
-        sys.stdout.write(said.decode() + "\n")
+            line = json_bytes({"cannot_look": str(error)})
+        sys.stdout.write(line.decode() + "\n")
         sys.stdout.flush()
         rest = max(REST_SECONDS, PAUSE * (time.monotonic() - began))
         await asyncio.wait({ended}, timeout=rest)
@@ -164,12 +164,12 @@ def show(verdict: Verdict, console: Console) -> None:
     for check in verdict.checks:
         mark = Text("holds", style="green") if check.ok else Text("BROKEN", style="bold red")
         # Ids come from outside: as Text, no markup of theirs is obeyed.
-        said = "\n".join(filter(None, (", ".join(check.offending), check.detail)))
-        table.add_row(check.name, mark, str(check.checked), Text(said))
+        detail = "\n".join(filter(None, (", ".join(check.offending), check.detail)))
+        table.add_row(check.name, mark, str(check.checked), Text(detail))
     console.print(table)
     console.print(verdict.summary)
-    for name, said in verdict.seen.items():
-        console.print(Text(f"{name}: {said}"))
+    for name, text in verdict.seen.items():
+        console.print(Text(f"{name}: {text}"))
 
 
 def _source(records: Mapping[str, object] | None, path: object) -> str:

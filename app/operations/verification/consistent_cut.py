@@ -88,30 +88,32 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
         ]
         return min(offsets, default=None)
 
-    def starts(self, known: Mapping[Place, int]) -> dict[Place, int]:
+    def starts(self, offset_by_place: Mapping[Place, int]) -> dict[Place, int]:
         """Return where to begin reading each partition that has something to read.
 
-        What lies before `known` has been read; what a service has yet to receive is read again.
+        What lies before `offset_by_place` has been read; what a service has yet to receive is read
+        again.
         """
-        wanted = {
-            place: max(begin, self._start(place, known)) for place, begin in self.begins.items()
+        start_by_place = {
+            place: max(begin, self._start(place, offset_by_place))
+            for place, begin in self.begins.items()
         }
-        return {place: at for place, at in wanted.items() if at < self.ends[place]}
+        return {place: at for place, at in start_by_place.items() if at < self.ends[place]}
 
-    def _start(self, place: Place, known: Mapping[Place, int]) -> int:
+    def _start(self, place: Place, offset_by_place: Mapping[Place, int]) -> int:
         topic = place[0]
         name = topic_name(topic)
         if name.kind == "retry":
             return self.committed[name.service].get(place, 0)
         received = self.received(place)
         if topic in self.sources.changelogs or name.kind == "dead":
-            return known.get(place, 0)
+            return offset_by_place.get(place, 0)
         if topic in self.sources.events:
-            start = known.get(place, 0)
+            start = offset_by_place.get(place, 0)
             return start if received is None else min(start, received)
         if received is None:
             return self.ends[place]
-        return min(known.get(place, 0), received) if name.kind == "redrive" else received
+        return min(offset_by_place.get(place, 0), received) if name.kind == "redrive" else received
 
 
 async def take_consistent_cut(
@@ -131,11 +133,11 @@ async def take_consistent_cut(
         if topic["topic"] in read or topic_name(topic["topic"]).kind == "dead"
         for partition in topic["partitions"]
     ]
-    begun = await begins_of(consumer, places)
+    begins_before = await begins_of(consumer, places)
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
-        known = await commits(admin, group_of(service))
-        committed[service] = _plain({place: each.offset for place, each in known.items()})
+        commit_by_place = await commits(admin, group_of(service))
+        committed[service] = _plain({place: each.offset for place, each in commit_by_place.items()})
     begins, ends = await span(consumer, places)
     unstarted = [
         service
@@ -149,7 +151,7 @@ async def take_consistent_cut(
         committed=committed,
         begins=_plain(begins),
         ends=_plain(ends),
-        begun=_plain(begun),
+        begun=_plain(begins_before),
         unstarted=frozenset(unstarted),
     )
 

@@ -68,32 +68,36 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
     path = provider_file(config)
     if not path.is_file():
         return {} if _is_local(config.provider_url) else None
-    taken: defaultdict[str, ProviderRecord] = defaultdict(ProviderRecord)
+    record_by_order: defaultdict[str, ProviderRecord] = defaultdict(ProviderRecord)
     with closing(opened(path, config)) as books:
         # One transaction: all sums are of the same moment.
         books.execute("BEGIN")
         for order_id, currency, charges, charged, last_ms in books.execute(_CHARGES):
-            taken[order_id].charges += charges
-            _add(taken[order_id], "charged_minor", currency, charged, last_ms)
+            record_by_order[order_id].charges += charges
+            _add(record_by_order[order_id], "charged_minor", currency, charged, last_ms)
         for order_id, currency, refunded, last_ms, unasked_ms in books.execute(_REFUNDS):
-            _add(taken[order_id], "refunded_minor", currency, refunded, last_ms)
-            taken[order_id].unasked_ms = max(taken[order_id].unasked_ms, unasked_ms)
+            _add(record_by_order[order_id], "refunded_minor", currency, refunded, last_ms)
+            record_by_order[order_id].unasked_ms = max(
+                record_by_order[order_id].unasked_ms, unasked_ms
+            )
         for order_id, currency, held, last_ms in _rows(books, _HOLDS):
-            _add(taken[order_id], "held_minor", currency, held, last_ms)
+            _add(record_by_order[order_id], "held_minor", currency, held, last_ms)
         for order_id, currency, disputed, last_ms in _rows(books, _DISPUTES):
-            _add(taken[order_id], "disputed_minor", currency, disputed, last_ms)
-            taken[order_id].unasked_ms = max(taken[order_id].unasked_ms, last_ms)
-    return {order_id: known for order_id, known in taken.items() if order_id}
+            _add(record_by_order[order_id], "disputed_minor", currency, disputed, last_ms)
+            record_by_order[order_id].unasked_ms = max(
+                record_by_order[order_id].unasked_ms, last_ms
+            )
+    return {order_id: record for order_id, record in record_by_order.items() if order_id}
 
 
 Sum = Literal["charged_minor", "refunded_minor", "held_minor", "disputed_minor"]
 
 
-def _add(known: ProviderRecord, name: Sum, currency: str, amount: int, last_ms: int) -> None:
-    """Add what the provider has moved to one sum of `known`; `amount` is in its own units."""
-    known.last_ms = max(known.last_ms, last_ms)
-    if known.counts(currency):
-        setattr(known, name, getattr(known, name) + amount_minor_of(amount, currency))
+def _add(record: ProviderRecord, name: Sum, currency: str, amount: int, last_ms: int) -> None:
+    """Add what the provider has moved to one sum of `record`; `amount` is in its own units."""
+    record.last_ms = max(record.last_ms, last_ms)
+    if record.counts(currency):
+        setattr(record, name, getattr(record, name) + amount_minor_of(amount, currency))
 
 
 def _rows(books: sqlite3.Connection, query: str) -> list[tuple[str, str, int, int]]:

@@ -61,27 +61,27 @@ async def read_topics(  # noqa: PLR0913  the facts, and where they come from
     topics: tuple[ConsumedTopics, WrittenTopics],
     facts: Facts,
     now_ms: int,
-    known: dict[Place, int],
+    offset_by_place: dict[Place, int],
 ) -> int:
     """Add to `facts` what the invariants of `workflows` need; return how many records were read.
 
     `topics` are those that each service reads, and those that only it writes.
-    `known` says how far each partition has been read before, and is moved on. Raises KafkaError
-    when the cluster cannot be reached or stops answering.
+    `offset_by_place` says how far each partition has been read before, and is moved on. Raises
+    KafkaError when the cluster cannot be reached or stops answering.
     """
     async with admin_client(config) as admin, reader(config) as consumer:
         consistent_cut = await take_consistent_cut(admin, consumer, sources_of(workflows), *topics)
         facts.forget_what_moves()
         facts.deleted_unread += consistent_cut.deleted_unread()
         facts.deleted_before_start += consistent_cut.deleted_before_start()
-        taker = _Taker(facts, workflows, consistent_cut, now_ms, known, config)
-        starts = consistent_cut.starts(known)
+        taker = _Taker(facts, workflows, consistent_cut, now_ms, offset_by_place, config)
+        starts = consistent_cut.starts(offset_by_place)
         ends = {TopicPartition(*place): end for place, end in consistent_cut.ends.items()}
         async for record in read_to_end(
             consumer, {TopicPartition(*place): start for place, start in starts.items()}, ends
         ):
             taker.take(records.as_read(record), record.timestamp)
-        known.update(consistent_cut.ends)
+        offset_by_place.update(consistent_cut.ends)
         return taker.count
 
 
@@ -94,7 +94,7 @@ class _Taker:
         workflows: Sequence[Workflow],
         consistent_cut: ConsistentCut,
         now_ms: int,
-        known: dict[Place, int],
+        offset_by_place: dict[Place, int],
         config: Config,
     ) -> None:
         self.facts = facts
@@ -102,7 +102,7 @@ class _Taker:
         self.config = config
         self.consistent_cut = consistent_cut
         self.now_ms = now_ms
-        self.known = known
+        self.known = offset_by_place
         self.count = 0
 
     def take(self, record: Record, at_ms: int) -> None:
