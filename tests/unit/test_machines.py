@@ -75,14 +75,14 @@ def test_jars_in_a_home_that_cannot_be_written_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written there, the lock neither."""
-    kept = jars.locked()[:1]
-    path = jars._path(tmp_path / "home", kept[0])
+    locked_jars = jars.locked()[:1]
+    path = jars._path(tmp_path / "home", locked_jars[0])
     path.parent.mkdir(parents=True)
     path.touch()
     monkeypatch.setenv("M2_REPO", str(tmp_path / "home"))
     monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
 
-    with jars._alone(jars._repository(kept, tmp_path / "own")):
+    with jars._alone(jars._repository(locked_jars, tmp_path / "own")):
         assert [path] == [each for each in tmp_path.rglob("*") if each.is_file()]
 
 
@@ -125,8 +125,8 @@ def test_a_demo_begins_with_an_empty_folder(tmp_path: Path) -> None:
 
 async def test_a_taken_port_is_named_with_its_setting() -> None:
     """The operator knows what to change."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(OSError, match=rf"the port {port} .* is taken; PAYFLOW_CONSOLE_PORT"):
             await serve_site(web.Application(), Config(console_port=port), "console_port")
 
@@ -158,9 +158,9 @@ def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(
     with pytest.raises(typer.Exit):
         run(work())
 
-    said = " ".join(capsys.readouterr().err.split())
-    assert "payflow: /x/kafka: not here. Operator: choose another folder" in said
-    assert "PAYFLOW_DATA_DIR" in said
+    error_text = " ".join(capsys.readouterr().err.split())
+    assert "payflow: /x/kafka: not here. Operator: choose another folder" in error_text
+    assert "PAYFLOW_DATA_DIR" in error_text
 
 
 def test_a_site_on_ipv6_has_its_address_in_brackets() -> None:
@@ -173,8 +173,8 @@ def test_a_site_on_ipv6_has_its_address_in_brackets() -> None:
 
 def test_a_port_is_looked_for_where_it_is_used() -> None:
     """The same port may be free on one of IPv4 and IPv6, and taken on the other."""
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        port = listener.getsockname()[1]
 
         assert port != free_port("::1", port)
 

@@ -87,8 +87,8 @@ class Instance:
             self._put_records(message)
         self.dead_letters = tuple(
             DeadLetter(record=as_read(each), at_ms=1_000)
-            for topic, found in self.records.items()
-            for each in found
+            for topic, records in self.records.items()
+            for each in records
             if topic.endswith(".dead")
         )
 
@@ -210,14 +210,14 @@ async def client(
             versions=(Version(offset=0, at_ms=1, body=encode_row(Row(state=state))),),
         )
 
-    async def answer(_asked: Any) -> Answer:
+    async def answer(_request: Any) -> Answer:
         return Answer(trouble="nobody answers")
 
-    async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
+    async def messages(topic_list: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
         return [
             (envelope(each), each)
             for each in instance.messages.values()
-            if topic_of(each) in wanted
+            if topic_of(each) in topic_list
         ]
 
     sent = InboxMessage(
@@ -284,10 +284,10 @@ def part_of(path: str) -> str:
 
 def asked_of(instance: Instance, part: str) -> list[str]:
     """Return the paths of all GET routes of one part, and some with parameters."""
-    asked = [path for route in GETS for path in paths(instance, route.path)]
-    asked += ["/topics/orders/export?format=csv", "/topics/orders/records?limit=500"]
-    asked += ["/dead-letters?key=k", "/transactions?older=0"]
-    return [path for path in dict.fromkeys(asked) if part_of(path) == part]
+    urls = [path for route in GETS for path in paths(instance, route.path)]
+    urls += ["/topics/orders/export?format=csv", "/topics/orders/records?limit=500"]
+    urls += ["/dead-letters?key=k", "/transactions?older=0"]
+    return [path for path in dict.fromkeys(urls) if part_of(path) == part]
 
 
 ANSWERED = {
@@ -310,8 +310,8 @@ async def test_no_page_and_no_answer_names_anybody(
     for path in asked_of(instance, part):
         answer = await client.get(path)
         statuses[path] = answer.status
-        if found := instance.markers.shown_in(await answer.text()):
-            shown_by_path[path] = found
+        if names := instance.markers.shown_in(await answer.text()):
+            shown_by_path[path] = names
 
     assert {} == shown_by_path
     assert [] == [path for path, status in statuses.items() if status == 500]
@@ -327,27 +327,29 @@ async def test_no_command_prints_anybody(
     show = Console(width=400, height=100, highlight=False)
     order = load_workflows()["order"]
 
-    async def said(path: str) -> Any:
+    async def get_json(path: str) -> Any:
         return await (await client.get(path)).json()
 
-    trace.show(await said("/transactions/o1"))
-    listed = await said("/transactions?older=0")
+    trace.show(await get_json("/transactions/o1"))
+    listed = await get_json("/transactions?older=0")
     transactions.show_listed(listed["orders"], None, show)
-    transactions.show_transaction(order, await said("/orders/o1"), show)
+    transactions.show_transaction(order, await get_json("/orders/o1"), show)
     for name in declared:
-        page = await said(f"/tables/{name}")
+        page = await get_json(f"/tables/{name}")
         tables.show_page(page["rows"], page["next"])
     for record in instance.all_records():
         view = view_of(MaskedRecord(record))
         show.print(line_of(view))
         show_dead_letter(view, show)
         as_json(view)
-    shown = [dead_letter_output.as_shown(each, "open") for each in instance.dead_letters]
-    show.print(dead_letter_output.dead_letters_table(shown))
+    dead_letter_views = [
+        dead_letter_output.as_shown(each, "open") for each in instance.dead_letters
+    ]
+    show.print(dead_letter_output.dead_letters_table(dead_letter_views))
     radius = blast_radius(instance.dead_letters, {})
     history = [each.shown_history for each in instance.dead_letters]
 
-    printed = f"{capsys.readouterr().out}{shown}{radius}{history}"
+    printed = f"{capsys.readouterr().out}{dead_letter_views}{radius}{history}"
     assert [] == instance.markers.shown_in(printed)
     assert 10_000 < len(printed)
 
@@ -375,9 +377,9 @@ async def test_without_its_mark_a_field_is_found(  # noqa: PLR0913  the fixtures
     assert layout.fields is not None
     monkeypatch.setitem(layout.fields, field, None)
 
-    shown = await (await client.get(f"/orders/{ORDER_ID}/events")).text()
+    text = await (await client.get(f"/orders/{ORDER_ID}/events")).text()
 
-    assert where in instance.markers.shown_in(shown)
+    assert where in instance.markers.shown_in(text)
 
 
 def test_every_filter_of_dead_letters_compares_what_is_seen(instance: Instance) -> None:
@@ -388,8 +390,10 @@ def test_every_filter_of_dead_letters_compares_what_is_seen(instance: Instance) 
     assert hidden
     assert not [key for key in hidden if Choice(key=key).meets(keys[key])]
     assert all(Choice(key="***").meets(keys[key]) for key in hidden)
-    [known] = [each for each in instance.dead_letters if each.place == "orders.order.dead/0/4"]
-    assert Choice(key="k").meets(known)
+    [dead_letter] = [
+        each for each in instance.dead_letters if each.place == "orders.order.dead/0/4"
+    ]
+    assert Choice(key="k").meets(dead_letter)
 
 
 def test_bytes_of_no_type_are_a_length_and_a_digest() -> None:
@@ -406,14 +410,14 @@ def test_bytes_of_no_type_are_a_length_and_a_digest() -> None:
 @pytest.mark.parametrize("guess", ["card:mine", "device:x", "address:9", "customer:ann"])
 async def test_nobody_is_searched_for(client: TestClient, guess: str) -> None:
     """Neither by key, nor by text, nor as a filter, nor where a page begins."""
-    said = quote(guess, safe="")
-    asked = [
-        f"/tables/risk/{said}",
-        f"/tables/risk?prefix={said}",
-        f"/tables/risk?after={said}",
-        f"/dead-letters/list?key={said}",
-        f"/topics/orders/records?q=key:{said}",
-        f"/topics/orders/records?q=text:{said}",
+    quoted_guess = quote(guess, safe="")
+    searches = [
+        f"/tables/risk/{quoted_guess}",
+        f"/tables/risk?prefix={quoted_guess}",
+        f"/tables/risk?after={quoted_guess}",
+        f"/dead-letters/list?key={quoted_guess}",
+        f"/topics/orders/records?q=key:{quoted_guess}",
+        f"/topics/orders/records?q=text:{quoted_guess}",
     ]
 
-    assert {400} == {(await client.get(path)).status for path in asked}
+    assert {400} == {(await client.get(path)).status for path in searches}

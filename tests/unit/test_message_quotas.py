@@ -41,7 +41,7 @@ def refused(number: int) -> ReturnRefused:
     return ReturnRefused(order_id="o1", return_id=f"r{number}", reason="too late")
 
 
-def wanted(number: int, *, is_answer: bool = False) -> RequestMessage:
+def message_request(number: int, *, is_answer: bool = False) -> RequestMessage:
     """Return message `number` to one customer."""
     return RequestMessage(
         transaction_id=f"o{number}",
@@ -123,9 +123,9 @@ def test_a_customer_gets_so_many_in_a_day_and_more_on_the_next(
     """Over all orders; what is over is emitted as such."""
     state = quota.INITIAL
     for number in range(most):
-        state, [sent] = receive(quota, state, wanted(number, is_answer=is_answer))
+        state, [sent] = receive(quota, state, message_request(number, is_answer=is_answer))
         assert isinstance(sent, SendMessage)
-    over = wanted(most, is_answer=is_answer)
+    over = message_request(most, is_answer=is_answer)
     state, emitted = receive(quota, state, (over, MIDNIGHT_SECONDS - 1))
     assert (withheld(over, name, most),) == emitted
 
@@ -137,9 +137,9 @@ def test_a_customer_gets_so_many_in_a_day_and_more_on_the_next(
 def test_what_comes_late_counts_on_the_day_that_has_begun() -> None:
     """Times that go back and forth give no new quota."""
     used = Recipient(day=(START_MS + DAY_MS) // DAY_MS, messages=CUSTOMER_MESSAGES_A_DAY_MAX)
-    state, emitted = receive(quota, used, wanted(1))
+    state, emitted = receive(quota, used, message_request(1))
 
-    assert (withheld(wanted(1), "customer_messages", 100),) == emitted
+    assert (withheld(message_request(1), "customer_messages", 100),) == emitted
     assert replace(used, withheld=1) == state
 
 
@@ -161,8 +161,8 @@ def test_four_hundred_refused_returns_send_the_customer_five_messages(
     world = World(1, Troubles(1, frozenset()), loop)
     for number in range(400):
         line = ReturnLine(sku="tea", quantity=1)
-        asked = ReturnRequested(order_id="o1", return_id=f"b{number}", lines=(line,))
-        world.say(asked, f"return {number}", "o1", {})
+        request = ReturnRequested(order_id="o1", return_id=f"b{number}", lines=(line,))
+        world.say(request, f"return {number}", "o1", {})
     world.run()
 
     sent = [m for m in world.messages("notifications") if isinstance(m, NotificationSent)]

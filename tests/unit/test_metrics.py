@@ -154,9 +154,9 @@ def test_lag_of_a_partition_that_moved_away_is_no_longer_reported():
     metrics.record_lag("lagging", {("orders", 0): 5, ("orders", 1): 7})
     metrics.record_lag("lagging", {("orders", 1): 0})
 
-    shown = generate_latest(metrics.REGISTRY).decode()
+    exposition = generate_latest(metrics.REGISTRY).decode()
 
-    assert 'partition="0",service="lagging"' not in shown
+    assert 'partition="0",service="lagging"' not in exposition
     assert 0.0 == metrics.REGISTRY.get_sample_value(
         "payflow_event_lag", {"service": "lagging", "topic": "orders", "partition": "1"}
     )

@@ -35,10 +35,10 @@ def test_it_is_named_and_nothing_goes_on(
     again = after(payment, PLACED, answer, answer)[1]
     completed, back = after(payment, PLACED, answer, CANCELLED)[1]
 
-    [found] = emitted
-    assert isinstance(found, PaymentMismatch)
-    assert (1_000, "GBP") == (found.amount_minor, found.currency)
-    assert (charged_minor, charged_currency) == (found.charged_minor, found.charged_currency)
+    [mismatch] = emitted
+    assert isinstance(mismatch, PaymentMismatch)
+    assert (1_000, "GBP") == (mismatch.amount_minor, mismatch.currency)
+    assert (charged_minor, charged_currency) == (mismatch.charged_minor, mismatch.charged_currency)
     assert () == again
     assert not state.completed_emitted
     assert isinstance(completed, PaymentCompleted)
@@ -67,10 +67,10 @@ def test_an_answer_that_names_no_currency_is_believed(answer: ChargeSucceeded) -
 
 def test_verify_names_the_order_until_it_has_ended() -> None:
     """A check of its own."""
-    found = after(payment, PLACED, SHORT)[1][0]
+    mismatch = after(payment, PLACED, SHORT)[1][0]
     facts = Facts()
     fact_projection.project(facts, PLACED, START_MS)
-    fact_projection.project(facts, found, START_MS)
+    fact_projection.project(facts, mismatch, START_MS)
     checks = []
     for ended in (False, True):
         if ended:

@@ -139,14 +139,19 @@ async def test_a_webhook_is_no_reason_to_read_the_list(
 
 async def test_the_list_is_asked_for_as_stripe_documents_it() -> None:
     """docs.stripe.com/api/events/list: what was not delivered since then, page by page."""
-    asked: list[dict[str, str]] = []
+    requests: list[dict[str, str]] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(dict(request.query))
-        found = [event(len(asked))]
-        for each in found:
+        requests.append(dict(request.query))
+        events = [event(len(requests))]
+        for each in events:
             each["object"] = "event"
-        body = {"object": "list", "url": "/v1/events", "has_more": len(asked) == 1, "data": found}
+        body = {
+            "object": "list",
+            "url": "/v1/events",
+            "has_more": len(requests) == 1,
+            "data": events,
+        }
         return web.json_response(body)
 
     app = web.Application()
@@ -157,7 +162,7 @@ async def test_the_list_is_asked_for_as_stripe_documents_it() -> None:
         last = await events.page(NOW, first.after)
         await events.close()
 
-    wanted = {"created[gte]": str(NOW), "delivery_success": "false", "limit": "100"}
-    assert [wanted, {**wanted, "starting_after": "evt_1"}] == asked
+    query = {"created[gte]": str(NOW), "delivery_success": "false", "limit": "100"}
+    assert [query, {**query, "starting_after": "evt_1"}] == requests
     assert ("evt_1", "") == (first.after, last.after)
     assert event(1)["data"] == first.events[0]["data"]

@@ -47,10 +47,12 @@ def test_no_margin_overflows() -> None:
 
 def test_contributions_come_to_what_the_margin_moved() -> None:
     """From what is expected of anybody to what is said of this one; the strongest first."""
-    found = contributions(MODEL, figures(10, 1.0))
+    figure_weights = contributions(MODEL, figures(10, 1.0))
 
-    assert ["night", "amount"] == [each.figure for each in found]
-    assert pytest.approx(margin(MODEL, figures(10, 1.0))) == sum(each.weight for each in found)
+    assert ["night", "amount"] == [each.figure for each in figure_weights]
+    assert pytest.approx(margin(MODEL, figures(10, 1.0))) == sum(
+        each.weight for each in figure_weights
+    )
     assert 1 == len(contributions(MODEL, figures(10, 1.0), count=1))
 
 

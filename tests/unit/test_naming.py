@@ -90,11 +90,11 @@ def test_different_parts_have_different_names(one: tuple[str, str], other: tuple
 )
 def test_a_shortened_name_cannot_be_chosen_for_something_else(parts: tuple[str, str]) -> None:
     """What reads like one is shortened itself."""
-    made = joined(*parts)
-    chosen = made.split("/", 1)
+    name = joined(*parts)
+    name_parts = name.split("/", 1)
 
-    assert parts != tuple(chosen)
-    assert made != joined(*chosen)
+    assert parts != tuple(name_parts)
+    assert name != joined(*name_parts)
 
 
 @given(one=parts, other=parts)

@@ -39,17 +39,19 @@ async def test_what_ends_first_is_listed_first_and_each_says_what_ends_it(site: 
     receive(site, "o2", *CAPTURE_CASE)
     receive(site, "o3", *DISPUTE_CASE)
 
-    found = await listed(site)
+    listing = await listed(site)
 
-    cases = [(each["transaction_id"], each["kind"], each["path"]) for each in found["cases"]]
+    cases = [(each["transaction_id"], each["kind"], each["path"]) for each in listing["cases"]]
     assert ("o3", "dispute", "dispute") == cases[0]
     assert {
         ("o1", "refund", "refund-cases/compensation"),
         ("o2", "capture", "capture-case"),
     } == set(cases[1:])
-    assert 3 == found["count"]
-    assert {(1_000, "GBP")} == {(each["amount_minor"], each["currency"]) for each in found["cases"]}
-    assert LAST_DAY_MS == found["cases"][0]["until_ms"]
+    assert 3 == listing["count"]
+    assert {(1_000, "GBP")} == {
+        (each["amount_minor"], each["currency"]) for each in listing["cases"]
+    }
+    assert LAST_DAY_MS == listing["cases"][0]["until_ms"]
 
 
 async def test_a_case_that_is_decided_is_listed_no_more(site: Site) -> None:
@@ -101,10 +103,10 @@ async def test_a_refund_says_that_its_payment_is_disputed(site: Site) -> None:
     receive(site, "o2", *REFUND_CASE)
     receive(site, "o3", *DISPUTE_CASE)
 
-    found = (await listed(site))["cases"]
+    cases = (await listed(site))["cases"]
     page = await (await site.client.get("/console/cases")).text()
 
-    warned = [each for each in found if each["warning"]]
+    warned = [each for each in cases if each["warning"]]
     assert [("o1", "refund", {"due_minor": "1000", "despite_dispute": "du"})] == [
         (each["transaction_id"], each["kind"], each["fields"]) for each in warned
     ]

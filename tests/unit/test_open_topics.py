@@ -103,14 +103,14 @@ def test_every_agent_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> No
 )
 def test_an_order_with_wild_values_is_poison(changes: dict[str, Any], cause: str) -> None:
     """Nothing of it is decided: it lies in the dead topics of all who receive orders."""
-    asked = PLACED | changes
-    found = ""
+    body = PLACED | changes
+    actual_cause = ""
     try:
-        read(msgspec.json.encode(asked), OrderPlaced, asked["order_id"].encode())
+        read(msgspec.json.encode(body), OrderPlaced, body["order_id"].encode())
     except codecs.Poison as poison:
-        found = poison.cause
+        actual_cause = poison.cause
 
-    assert cause == found
+    assert cause == actual_cause
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_an_order_with_wild_values_is_poison(changes: dict[str, Any], cause: str
 )
 def test_a_field_that_is_no_json_is_poison(body: bytes) -> None:
     """Whatever is wrong with it; in a field that nobody reads it is not checked."""
-    asked = msgspec.json.encode(PLACED)[:-1] + b',"reference":' + body + b"}"
+    order_json = msgspec.json.encode(PLACED)[:-1] + b',"reference":' + body + b"}"
 
     with pytest.raises(codecs.Poison):
-        read(asked, OrderPlaced, b"o1")
+        read(order_json, OrderPlaced, b"o1")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def goodwill(number: int) -> GoodwillGranted:
     return GoodwillGranted(order_id="o1", return_id=f"goodwill-{number}", amount_minor=1)
 
 
-def asked(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
+def return_request(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
     """Return the request for return `number`."""
     line = ReturnLine(sku="mug", quantity=1, amount_minor=1)
     return ReturnRequested(
@@ -215,10 +215,10 @@ def test_the_returns_that_a_customer_asks_for_are_fewer_refused_ones_among_them(
     state, _ = receive(order, order.INITIAL, (placed(), 0))
     ended = replace(state, cancelled_at_ms=1)
     for number in range(RETURNS_ASKED_MAX):
-        ended, emitted = receive(order, ended, (asked(number), 1))
+        ended, emitted = receive(order, ended, (return_request(number), 1))
         assert ["the order was cancelled"] == [each.reason for each in emitted]
 
-    after, emitted = receive(order, ended, (asked(RETURNS_ASKED_MAX), 2))
+    after, emitted = receive(order, ended, (return_request(RETURNS_ASKED_MAX), 2))
 
     refused = ReturnRefused(order_id="o1", return_id=f"r{RETURNS_ASKED_MAX}", reason=TOO_MANY_ASKED)
     assert (ended, (refused,)) == (after, emitted)
@@ -230,7 +230,7 @@ def test_lines_that_wait_for_the_end_of_an_order_are_bounded() -> None:
     """What is too much is refused when the order ends, and remembered without its lines."""
     state, _ = receive(order, order.INITIAL, (placed(), 0))
     for number in range(LINES_WAITING_MAX // LINES_MAX + 1):
-        state, _ = receive(order, state, (asked(number, LINES_MAX), 1))
+        state, _ = receive(order, state, (return_request(number, LINES_MAX), 1))
 
     waiting = list(state.returns.by_id.values())
     assert [LINES_MAX, LINES_MAX, 0] == [len(each.lines) for each in waiting]
@@ -241,7 +241,7 @@ def test_a_return_cannot_have_the_name_of_a_compensation() -> None:
     """Its refund would be taken for that of the whole order."""
     state, _ = receive(order, order.INITIAL, (placed(), 0))
 
-    after, emitted = receive(order, state, (asked(0, name="compensation"), 1))
+    after, emitted = receive(order, state, (return_request(0, name="compensation"), 1))
 
     assert state == after
     assert [("compensation", ReturnRefused)] == [
@@ -255,10 +255,10 @@ def test_lines_on_their_way_back_are_bounded_too() -> None:
     under_way = Return(status="accepted", amount_minor=1, lines=(line,) * LINES_MAX)
     held = Returns(by_id={"r0": under_way, "r1": under_way})
 
-    refused = evolve(held, asked(2))
+    refused = evolve(held, return_request(2))
     back = evolve(held, InventoryReturned(order_id="o1", return_id="r0"))
-    taken = evolve(back, asked(2))
+    accepted = evolve(back, return_request(2))
 
     assert "too much is on its way back already" == refused.by_id["r2"].reason
     assert () == back.by_id["r0"].lines
-    assert ("", 1) == (taken.by_id["r2"].reason, len(taken.by_id["r2"].lines))
+    assert ("", 1) == (accepted.by_id["r2"].reason, len(accepted.by_id["r2"].lines))

@@ -22,14 +22,14 @@ async def test_who_comes_back_is_signed_in_and_goes_on(openid_site: Site):
     """As what the file says they are; the provider was shown what nobody else knows."""
     answer = await openid_site.back(await openid_site.away())
     me = await (await openid_site.client.get("/me")).json()
-    (asked,) = openid_site.provider.asked
+    (token_request,) = openid_site.provider.asked
 
     assert (ODA, "operator") == (me["name"], me["role"])
     assert 'content="0; url=/console/invariants"' in await answer.text()
-    assert asked["by"].startswith("Basic ")
-    assert asked["redirect_uri"].endswith(openid.DONE)
-    shown = hashlib.sha256(asked["code_verifier"].encode()).digest()
-    assert openid_site.provider.challenge == urlsafe_b64encode(shown).rstrip(b"=").decode()
+    assert token_request["by"].startswith("Basic ")
+    assert token_request["redirect_uri"].endswith(openid.DONE)
+    digest = hashlib.sha256(token_request["code_verifier"].encode()).digest()
+    assert openid_site.provider.challenge == urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 async def test_only_a_page_of_ours_comes_after_it(openid_site: Site):
@@ -85,7 +85,7 @@ async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "reason"),
     [
         ({"OIDC_ISSUER": "https://login.example"}, "oidc_client_id"),
         (
@@ -98,7 +98,7 @@ async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp
         ),
     ],
 )
-def test_half_a_provider_is_refused(record: dict[str, str], said: str):
+def test_half_a_provider_is_refused(record: dict[str, str], reason: str):
     """At the start, by name."""
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=reason):
         Config.from_env({f"PAYFLOW_{name}": value for name, value in record.items()})

@@ -32,7 +32,7 @@ SMALL_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # 
 
 
 @pytest.mark.parametrize(
-    ("claims", "said"),
+    ("claims", "reason"),
     [
         pytest.param({"aud": "another"}, "not good", id="for another client"),
         pytest.param({"aud": ["another", "third"]}, "not good", id="for several others"),
@@ -65,14 +65,14 @@ SMALL_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # 
     ],
 )
 async def test_a_token_that_is_not_right_lets_nobody_in(
-    openid_site: Site, claims: dict[str, Any], said: str
+    openid_site: Site, claims: dict[str, Any], reason: str
 ) -> None:
     """403, in text."""
     openid_site.provider.claims = claims
     answer = await openid_site.back(await openid_site.away())
 
     assert 403 == answer.status
-    assert said in await answer.text()
+    assert reason in await answer.text()
     assert 401 == await openid_site.who()
 
 
@@ -322,8 +322,8 @@ async def test_a_new_key_is_believed_at_once(openid_site: Site, clock: Clock) ->
 async def test_a_key_of_another_kind_verifies(openid_site: Site) -> None:
     """A curve, without the name of its algorithm, and a token without the id of its key."""
     curve = ec.generate_private_key(ec.SECP256R1())
-    shown = msgspec.json.decode(ECAlgorithm.to_jwk(curve.public_key()))
-    openid_site.provider.jwks = {"keys": [shown_key(KEY, "k1"), shown]}
+    jwk = msgspec.json.decode(ECAlgorithm.to_jwk(curve.public_key()))
+    openid_site.provider.jwks = {"keys": [shown_key(KEY, "k1"), jwk]}
     openid_site.provider.token = lambda token: jwt.encode(_body(token), curve, "ES256")
 
     assert 200 == (await openid_site.back(await openid_site.away())).status
@@ -373,8 +373,8 @@ async def test_a_provider_that_hangs_is_asked_once(
     """Fifty who begin meanwhile are answered together."""
     monkeypatch.setattr(openid_provider, "ASK_SECONDS", 0.5)
     openid_site.provider.delay_seconds = 30
-    asked = (openid_site.client.get("/console/sign-in/with") for _ in range(50))
-    answers = await asyncio.gather(*asked)
+    requests = (openid_site.client.get("/console/sign-in/with") for _ in range(50))
+    answers = await asyncio.gather(*requests)
 
     assert [502] * 50 == [answer.status for answer in answers]
     assert 1 == len(openid_site.provider.read)
@@ -422,7 +422,7 @@ async def test_a_code_that_was_used_lets_nobody_in(openid_site: Site) -> None:
     first = await openid_site.back(await openid_site.away())
     openid_site.client.session.cookie_jar.clear()
     second = await openid_site.back(await openid_site.away())
-    verifiers = {asked["code_verifier"] for asked in openid_site.provider.asked}
+    verifiers = {token_request["code_verifier"] for token_request in openid_site.provider.asked}
 
     assert [200, 403] == [first.status, second.status]
     assert 2 == len(verifiers)
@@ -444,11 +444,11 @@ async def test_tabs_of_one_browser_do_not_end_each_other(openid_site: Site) -> N
 def test_a_hundred_thousand_begun_sign_ins_push_nobody_out() -> None:
     """Nor do they take any memory: nothing is kept of one that is not finished."""
     sign_ins = SignIns()
-    state, begun = sign_ins.begin("browser", "/console")
+    state, sign_in = sign_ins.begin("browser", "/console")
     for number in range(100_000):
         sign_ins.begin(f"browser {number}", "/")
 
-    assert begun == sign_ins.finish("browser", state)
+    assert sign_in == sign_ins.finish("browser", state)
     assert 1 == len(sign_ins._finished)
 
 
@@ -475,20 +475,20 @@ def test_a_state_is_for_ten_minutes_and_of_one_console() -> None:
 
 def test_a_long_page_is_not_brought_along() -> None:
     """The state is a parameter of a URL."""
-    state, begun = SignIns().begin(browser_id(""), "/console?q=" + "x" * 10_000)
+    state, sign_in = SignIns().begin(browser_id(""), "/console?q=" + "x" * 10_000)
 
-    assert "/" == begun.wanted
+    assert "/" == sign_in.wanted
     assert len(state) < 2_000
 
 
 def test_a_browser_keeps_its_id_and_chooses_none() -> None:
     """What is not an id that was drawn here is replaced."""
-    drawn = browser_id("")
+    own_id = browser_id("")
 
-    assert drawn == browser_id(drawn)
-    assert drawn != browser_id("")
+    assert own_id == browser_id(own_id)
+    assert own_id != browser_id("")
     assert not {"x", "ü" * 43, "\n" * 43} & {
-        browser_id(said) for said in ("x", "ü" * 43, "\n" * 43)
+        browser_id(cookie) for cookie in ("x", "ü" * 43, "\n" * 43)
     }
 
 

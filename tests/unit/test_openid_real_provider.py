@@ -37,9 +37,9 @@ def private_key(algorithm: str, kid: str) -> dict[str, Any]:
         text = RSAAlgorithm.to_jwk(rsa.generate_private_key(65_537, 2_048))
     else:
         text = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()))
-    made = msgspec.json.decode(text)
-    made.pop("key_ops", None)
-    return {**made, "kid": kid, "alg": algorithm, "use": "sig"}
+    jwk = msgspec.json.decode(text)
+    jwk.pop("key_ops", None)
+    return {**jwk, "kid": kid, "alg": algorithm, "use": "sig"}
 
 
 class RealProvider:
@@ -54,9 +54,9 @@ class RealProvider:
         """Start it with `key` alone."""
         await self.stop()
         redirect = Config().console_url.rstrip("/") + openid.DONE
-        said = [str(self.port), "payflow", SECRET, redirect, msgspec.json.encode(key).decode()]
+        arguments = [str(self.port), "payflow", SECRET, redirect, msgspec.json.encode(key).decode()]
         self._process = await asyncio.create_subprocess_exec(
-            NODE, self.folder / "openid.mjs", *said, stdout=PIPE, stderr=STDOUT
+            NODE, self.folder / "openid.mjs", *arguments, stdout=PIPE, stderr=STDOUT
         )
         assert self._process.stdout is not None
         printed = b""
@@ -126,9 +126,9 @@ async def away(console: TestClient) -> str:
 async def signed_in(console: TestClient, name: str = ODA) -> int:
     """Sign in as `name`; return the status of the console's answer."""
     console.session.cookie_jar.clear()
-    said = await returned(await away(console), name)
-    assert {"code", "state", "iss"} == set(said)
-    return (await console.get(openid.DONE, params=said)).status
+    params = await returned(await away(console), name)
+    assert {"code", "state", "iss"} == set(params)
+    return (await console.get(openid.DONE, params=params)).status
 
 
 @pytest.mark.parametrize("algorithm", [RSA, CURVE])
@@ -148,12 +148,12 @@ async def test_nobody_else_does(provider: RealProvider, console: TestClient) -> 
     """Nor the same code again, nor in another browser."""
     await provider.start(private_key(RSA, "k1"))
     stranger = await signed_in(console, "eve@example.org")
-    said = await returned(await away(console), ODA)
+    params = await returned(await away(console), ODA)
     console.session.cookie_jar.clear()
-    elsewhere = (await console.get(openid.DONE, params=said)).status
-    said = await returned(await away(console), ODA)
-    first = (await console.get(openid.DONE, params=said)).status
-    again = (await console.get(openid.DONE, params=said)).status
+    elsewhere = (await console.get(openid.DONE, params=params)).status
+    params = await returned(await away(console), ODA)
+    first = (await console.get(openid.DONE, params=params)).status
+    again = (await console.get(openid.DONE, params=params)).status
 
     assert [403, 403, 200, 403] == [stranger, elsewhere, first, again]
 

@@ -56,24 +56,24 @@ async def test_a_server_with_a_route_that_says_nothing_refuses_to_start(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("audience", "role", "said"),
+    ("audience", "role", "reason"),
     [
         pytest.param("operator", None, "a role is said", id="operators without a role"),
         pytest.param("public", "viewer", "a role is said", id="a role of anybody"),
         pytest.param("customer", None, "no such audience", id="an audience that is none"),
     ],
 )
-def test_a_route_that_contradicts_itself_is_refused(audience: Any, role: Any, said: str):
+def test_a_route_that_contradicts_itself_is_refused(audience: Any, role: Any, reason: str):
     """The route is named."""
-    with pytest.raises(RouteError, match=f"POST /gift: {said}"):
+    with pytest.raises(RouteError, match=f"POST /gift: {reason}"):
         Route(method="POST", path="/gift", handler=me, audience=audience, role=role)
 
 
 async def test_a_session_is_a_cookie_that_no_script_and_no_other_site_uses(site: Site):
     """HttpOnly, SameSite, of the whole site; two sessions share nothing."""
-    asked = {"name": "oda", "token": site.tokens["oda"]}
+    credentials = {"name": "oda", "token": site.tokens["oda"]}
 
-    first, second = [await site.client.post("/sign-in", json=asked) for _ in range(2)]
+    first, second = [await site.client.post("/sign-in", json=credentials) for _ in range(2)]
 
     cookie = SimpleCookie(first.headers["Set-Cookie"])[COOKIE]
     assert (True, "Strict", "/", "") == (
@@ -111,7 +111,7 @@ async def test_the_cookie_is_secure_where_the_console_is(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "credentials",
     [
         pytest.param({"name": "oda", "token": "x"}, id="a wrong token"),
         pytest.param({"name": "nobody", "token": "x"}, id="nobody"),
@@ -120,9 +120,11 @@ async def test_the_cookie_is_secure_where_the_console_is(
         pytest.param({"name": "\ud800", "token": "\x00"}, id="no names at all"),
     ],
 )
-async def test_an_unknown_name_learns_nothing(site: Site, asked: dict[str, str]):
+async def test_an_unknown_name_learns_nothing(site: Site, credentials: dict[str, str]):
     """The same messages for a wrong name and a wrong token; no cookie."""
-    body = msgspec.json.encode(asked) if asked["name"].isascii() else b'{"name":"\\ud800"}'
+    body = (
+        msgspec.json.encode(credentials) if credentials["name"].isascii() else b'{"name":"\\ud800"}'
+    )
 
     answer = await site.client.post(
         "/sign-in", data=body, headers={"Content-Type": "application/json"}
@@ -329,9 +331,9 @@ async def test_a_large_refund_needs_two_people(site: Site):
 async def test_a_name_in_other_case_is_nobody_else(site: Site, tmp_path: Path) -> None:
     """An earlier version let both be added; rules and edits are compared like that too."""
     file = tmp_path / operators.FILE
-    known = msgspec.json.decode(file.read_bytes())
-    pat = next(each for each in known["people"] if each["name"] == "pat")
-    file.write_bytes(msgspec.json.encode({"people": [*known["people"], {**pat, "name": "Pat"}]}))
+    document = msgspec.json.decode(file.read_bytes())
+    pat = next(each for each in document["people"] if each["name"] == "pat")
+    file.write_bytes(msgspec.json.encode({"people": [*document["people"], {**pat, "name": "Pat"}]}))
     site.tokens["Pat"] = site.tokens["pat"]
 
     assert 202 == await site.refund("pat", LIMIT_MINOR + 1)
@@ -540,10 +542,10 @@ async def test_the_policy_lets_a_page_do_what_ours_does_and_no_more(site: Site):
 
 async def test_another_page_signs_nobody_in(site: Site):
     """Or somebody would act under a name that was slipped to them."""
-    asked = {"name": "oda", "token": site.tokens["oda"]}
+    credentials = {"name": "oda", "token": site.tokens["oda"]}
 
     answers = [
-        await site.client.post("/sign-in", json=asked, headers=headers)
+        await site.client.post("/sign-in", json=credentials, headers=headers)
         for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"})
     ]
 

@@ -63,21 +63,21 @@ def test_people_come_and_go(folder: Path):
     second = operators.add(folder, "bob", "approver")
     renewed = operators.renew(folder, "ann")
     operators.remove(folder, "admin")
-    known = {person.name: person for person in operators.people(folder)}
+    person_by_name = {person.name: person for person in operators.people(folder)}
 
     assert {"ann": "operator", "bob": "approver"} == {
-        name: person.role for name, person in known.items()
+        name: person.role for name, person in person_by_name.items()
     }
     assert [False, True, True] == [
-        operators.is_theirs(known["ann"], first),
-        operators.is_theirs(known["ann"], renewed),
-        operators.is_theirs(known["bob"], second),
+        operators.is_theirs(person_by_name["ann"], first),
+        operators.is_theirs(person_by_name["ann"], renewed),
+        operators.is_theirs(person_by_name["bob"], second),
     ]
-    assert known["ann"].digest != known["bob"].digest
+    assert person_by_name["ann"].digest != person_by_name["bob"].digest
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         pytest.param(lambda at: operators.add(at, "admin", "viewer"), "already", id="twice"),
         pytest.param(
@@ -94,12 +94,12 @@ def test_people_come_and_go(folder: Path):
     ],
 )
 def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
-    folder: Path, change: Any, said: str
+    folder: Path, change: Any, reason: str
 ):
     """The message says why."""
     before = operators.people(folder)
 
-    with pytest.raises(PeopleError, match=said):
+    with pytest.raises(PeopleError, match=reason):
         change(folder)
 
     assert before == operators.people(folder)
@@ -110,7 +110,7 @@ def _person(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "reason"),
     [
         pytest.param(b"", "truncated", id="nothing"),
         pytest.param(b"\xff{}", "malformed", id="noise"),
@@ -124,12 +124,12 @@ def _person(**changed: Any) -> dict[str, Any]:
         pytest.param({"people": [_person(), _person(role="approver")]}, "twice", id="one twice"),
     ],
 )
-def test_a_broken_file_says_what_is_wrong(folder: Path, body: Any, said: str):
+def test_a_broken_file_says_what_is_wrong(folder: Path, body: Any, reason: str):
     """Nobody is let in by it."""
     path = folder / operators.FILE
     path.write_bytes(body if isinstance(body, bytes) else msgspec.json.encode(body))
 
-    with pytest.raises(PeopleError, match=said):
+    with pytest.raises(PeopleError, match=reason):
         operators.people(folder)
 
 
@@ -147,7 +147,7 @@ def test_signing_in_takes_name_and_token(folder: Path):
     context = Sessions(folder, Clock())
 
     assert [None, None, None] == [
-        context.prove(name, said) for name, said in (("ann", "x"), ("x", token), ("", ""))
+        context.prove(name, secret) for name, secret in (("ann", "x"), ("x", token), ("", ""))
     ]
     assert "ann" == getattr(context.prove("ann", token), "name", "")
 
@@ -210,9 +210,9 @@ def test_a_session_ends_by_itself(folder: Path, steps: list[float], is_open: boo
     session_id, _ = context.open(operators.people(folder)[0])
     for step in steps:
         clock.now += step
-        found = context.get(session_id)
+        session = context.get(session_id)
 
-    assert is_open == (found is not None)
+    assert is_open == (session is not None)
     assert 30 * (IDLE_SECONDS - 1) > LIFE_SECONDS
 
 
@@ -244,25 +244,25 @@ def test_one_person_has_so_many_sessions_and_each_has_secrets_of_its_own(folder:
     """The oldest ends; ids and CSRF tokens never repeat."""
     context = Sessions(folder, Clock())
     registered = [context.open(operators.people(folder)[0]) for _ in range(SESSIONS_EACH_MAX + 1)]
-    found = [context.get(session_id) is not None for session_id, _ in registered]
+    open_flags = [context.get(session_id) is not None for session_id, _ in registered]
 
-    assert [False] + [True] * SESSIONS_EACH_MAX == found
+    assert [False] + [True] * SESSIONS_EACH_MAX == open_flags
     assert 2 * len(registered) == len(
         {secret for at, one in registered for secret in (at, one.csrf)}
     )
 
 
-@given(said=st.text())
+@given(text=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_text_is_a_session_or_a_secret(folder: Path, said: str):
+def test_no_text_is_a_session_or_a_secret(folder: Path, text: str):
     """Whatever a cookie or a header says."""
     context = Sessions(folder, Clock())
     session_id, session = context.open(operators.people(folder)[0])
     context.close(session_id)
 
-    assert (None, None) == (context.get(said), context.get(session_id))
-    assert not sessions.same(said, session.csrf)
-    assert context.prove(said, said) is None
+    assert (None, None) == (context.get(text), context.get(session_id))
+    assert not sessions.same(text, session.csrf)
+    assert context.prove(text, text) is None
 
 
 @given(steps=st.lists(st.floats(0, 100), max_size=50))
@@ -270,12 +270,12 @@ def test_no_more_is_let_through_than_the_bucket_holds(steps: list[float]):
     """The burst, and then one in so many seconds, whatever the rhythm."""
     clock = Clock()
     rates = Rates(3, 10.0, clock)
-    taken = 0
+    take_count = 0
     for step in steps:
         clock.now += step
-        taken += not rates.take("a")
+        take_count += not rates.take("a")
 
-    assert taken <= 3 + sum(steps) / 10.0 + 1e-6
+    assert take_count <= 3 + sum(steps) / 10.0 + 1e-6
 
 
 def test_who_waits_as_emitted_is_let_through():

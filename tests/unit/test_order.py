@@ -214,9 +214,9 @@ def test_going_wrong(earlier: list[Received], when: Received, then: tuple[Messag
 )
 def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
     """After this story the last message makes it emit this, and it wants to be woken then."""
-    state, said = after(order, *story)
+    state, actual = after(order, *story)
 
-    assert emitted == said
+    assert emitted == actual
     assert due == due_seconds(order, state)
 
 
@@ -242,13 +242,13 @@ def test_an_open_order_counts_as_stuck_some_time_after_its_deadline(
 
 
 def accepted(
-    asked: ReturnRequested, *lines: tuple[int, int, int], withheld_minor: int = 0
+    request: ReturnRequested, *lines: tuple[int, int, int], withheld_minor: int = 0
 ) -> ReturnAccepted:
-    """Return the yes to `asked`: number, units and amount of each line of mugs."""
+    """Return the yes to `request`: number, units and amount of each line of mugs."""
     items_minor = sum(amount for _, _, amount in lines)
     return ReturnAccepted(
         order_id="o1",
-        return_id=asked.return_id,
+        return_id=request.return_id,
         lines=tuple(
             ReturnLine(sku="mug", quantity=units, amount_minor=amount, line=number)
             for number, units, amount in lines
@@ -414,19 +414,19 @@ def test_the_view_says_where_each_step_stands() -> None:
     story = [PLACED, (PAID, 1), RESERVED, (CLEARED, 2), (CREATED, 3), (DELIVERED, 4), TWO]
     story += [refunded("return", 400, "r1"), InventoryReturned(order_id="o1", return_id="r1")]
 
-    shown = view(after(order, *story)[0])
+    order_view = view(after(order, *story)[0])
 
-    assert {"status": "completed", "at_ms": START_MS + 1_000, "due_at_ms": None} == shown["steps"][
-        "payment"
-    ]
-    assert START_MS + 4_000 == shown["ended_at_ms"]
+    assert {"status": "completed", "at_ms": START_MS + 1_000, "due_at_ms": None} == order_view[
+        "steps"
+    ]["payment"]
+    assert START_MS + 4_000 == order_view["ended_at_ms"]
     assert {
         "currency": "GBP",
         "total_minor": 1_000,
         "authorized_minor": 0,
         "charged_minor": 1_000,
         "refunded_minor": 400,
-    } == shown["amounts"]
+    } == order_view["amounts"]
     assert [
         {
             "return_id": "r1",
@@ -447,7 +447,7 @@ def test_the_view_says_where_each_step_stands() -> None:
             },
             "computation": "4.00 GBP items",
         }
-    ] == shown["returns"]
+    ] == order_view["returns"]
 
 
 def test_the_computation_of_a_refund_is_said() -> None:
@@ -462,7 +462,7 @@ def test_the_computation_of_a_refund_is_said() -> None:
     story = [placed, paid, *DONE[2:], TWO, msgspec.structs.replace(GOODWILL, amount_minor=40)]
     story += [back("r2", 1), back("r3", 1, sku="tin")]
 
-    shown = view(after(order, *story)[0])["returns"]
+    return_views = view(after(order, *story)[0])["returns"]
 
     assert [
         "4.00 GBP items - 0.40 GBP discount + 0.36 GBP tax",
@@ -472,8 +472,8 @@ def test_the_computation_of_a_refund_is_said() -> None:
             "4.00 GBP items - 0.40 GBP discount + 0.36 GBP tax + 0.50 GBP postage"
             " - 0.40 GBP given before or not asked for"
         ),
-    ] == [each["computation"] for each in shown]
-    assert 1_040 == sum(each["amount_minor"] for each in shown)
+    ] == [each["computation"] for each in return_views]
+    assert 1_040 == sum(each["amount_minor"] for each in return_views)
 
 
 def test_the_lines_show_what_was_shipped_and_what_came_back() -> None:
@@ -533,8 +533,8 @@ def in_dinars(story: list[Received]) -> list[Received]:
 
 def test_returns_in_dinars_are_worth_what_a_card_can_be_given() -> None:
     """Each is a multiple of 0.010 KWD, and all of them are what was paid."""
-    asked = [back("r1", 1, line=1), back("r2", 1, line=2), back("r3", 1, sku="tin")]
-    story = in_dinars([*DONE[2:], *asked])
+    requests = [back("r1", 1, line=1), back("r2", 1, line=2), back("r3", 1, sku="tin")]
+    story = in_dinars([*DONE[2:], *requests])
     accepted = [
         each
         for at in range(len(story))
@@ -544,20 +544,20 @@ def test_returns_in_dinars_are_worth_what_a_card_can_be_given() -> None:
 
     assert [3_330, 1_670, 5_000] == [each.amount_minor for each in accepted]
     assert [-5, 5, 0] == [each.computed.rounding_minor for each in accepted if each.computed]
-    shown = view(after(order, *story)[0])["returns"]
-    assert "3.335 KWD items - 0.005 KWD rounding" == shown[0]["computation"]
+    return_views = view(after(order, *story)[0])["returns"]
+    assert "3.335 KWD items - 0.005 KWD rounding" == return_views[0]["computation"]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "refund_request",
     [
         pytest.param(back("r1", 1, amount_minor=3_335, line=1), id="of an earlier version"),
         pytest.param(replace(GOODWILL, amount_minor=1_005), id="goodwill"),
     ],
 )
-def test_an_amount_that_no_card_moves_is_refused(asked: Any) -> None:
+def test_an_amount_that_no_card_moves_is_refused(refund_request: Any) -> None:
     """The provider would refuse the refund for ever; the reason is said instead."""
-    [answer] = after(order, *in_dinars([*DONE[2:], asked]))[1]
+    [answer] = after(order, *in_dinars([*DONE[2:], refund_request]))[1]
 
     assert isinstance(answer, ReturnRefused)
     assert "the payment provider moves KWD in steps of 0.010" == answer.reason

@@ -224,7 +224,7 @@ def test_every_physical_line_of_a_case_is_counted_once(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("c20_empty.csv", "the file is empty"),
         ("c21_header_only.csv", "holds no rows"),
@@ -235,9 +235,9 @@ def test_every_physical_line_of_a_case_is_counted_once(name: str) -> None:
         ("c04_semicolon_comma.csv", "--dates dmy or --dates mdy"),
     ],
 )
-def test_a_case_that_cannot_be_read_says_what_to_do(name: str, said: str) -> None:
+def test_a_case_that_cannot_be_read_says_what_to_do(name: str, reason: str) -> None:
     """The error names the file."""
-    with pytest.raises(LoadError, match=said) as error:
+    with pytest.raises(LoadError, match=reason) as error:
         read_plan(CASES / name)
 
     assert name in str(error.value)
@@ -680,7 +680,7 @@ def test_the_order_of_dates_is_never_guessed(
 
 
 @pytest.mark.parametrize(
-    ("dates", "said", "choices"),
+    ("dates", "reason", "choices"),
     [
         (["10-12-01"], f"'10-12-01 08:26' can be {ANY_FIRST}", "dmy or --dates mdy or --dates ymd"),
         (["13-12-10"], "'13-12-10 08:26' can be day first or year first", "dmy or --dates ymd"),
@@ -698,12 +698,12 @@ def test_the_order_of_dates_is_never_guessed(
     ],
 )
 def test_the_orders_that_dates_can_have_are_offered(
-    dates: list[str], said: str, choices: str, tmp_path: Path
+    dates: list[str], reason: str, choices: str, tmp_path: Path
 ) -> None:
     """All of them, and no other: a year of two digits may be first with hyphens."""
     path = write(tmp_path, text(*(SLASHED.format(each) for each in dates)))
 
-    with pytest.raises(LoadError, match=f"{said}, .*; say --dates {choices}$"):
+    with pytest.raises(LoadError, match=f"{reason}, .*; say --dates {choices}$"):
         read_plan(path)
 
 
@@ -751,7 +751,7 @@ def test_columns_can_be_mapped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "columns", "said"),
+    ("header", "columns", "reason"),
     [
         pytest.param(
             HEADER, "Land", r"--map 'Land': say it as their column=ours", id="no equals sign"
@@ -770,18 +770,20 @@ def test_columns_can_be_mapped(tmp_path: Path) -> None:
     ],
 )
 def test_columns_that_cannot_be_made_out_are_named(
-    header: str, columns: str, said: str, tmp_path: Path
+    header: str, columns: str, reason: str, tmp_path: Path
 ) -> None:
     """With what to say instead."""
-    with pytest.raises(LoadError, match=said):
+    with pytest.raises(LoadError, match=reason):
         read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns=columns))
 
 
 @pytest.mark.parametrize("name", ["Currency", "currency code", "CCY"])
 def test_a_row_in_another_currency_is_refused(name: str, tmp_path: Path) -> None:
     """Its amounts would be taken in pounds."""
-    said = ("GBP", "EUR", "£", "NULL", "usd")
-    rows = [f"{ROW.replace('700001', str(700_001 + at))},{each}" for at, each in enumerate(said)]
+    currencies = ("GBP", "EUR", "£", "NULL", "usd")
+    rows = [
+        f"{ROW.replace('700001', str(700_001 + at))},{each}" for at, each in enumerate(currencies)
+    ]
 
     plan = read_plan(write(tmp_path, text(*rows, header=f"{HEADER},{name}")))
 
@@ -805,10 +807,10 @@ def test_a_header_in_another_currency_is_named(sign: str, tmp_path: Path) -> Non
     assert [[one("700001", 6, 1_530)]] * 2 == [sold(plan) for plan in plans]
 
 
-@pytest.mark.parametrize(("said", "hour"), [("+00", 8), ("-05", 13), ("+0100", 7), ("+01:00", 7)])
-def test_a_zone_of_whole_hours_is_read(said: str, hour: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("zone", "hour"), [("+00", 8), ("-05", 13), ("+0100", 7), ("+01:00", 7)])
+def test_a_zone_of_whole_hours_is_read(zone: str, hour: int, tmp_path: Path) -> None:
     """As PostgreSQL writes it, behind seconds: `08:26-05` may be a time with a wrong mark."""
-    path = write(tmp_path, text(ROW.replace("08:26", f"08:26:00{said}")))
+    path = write(tmp_path, text(ROW.replace("08:26", f"08:26:00{zone}")))
     without_seconds = write(tmp_path, text(ROW, ROW.replace("08:26", "08:26-05")), "other.csv")
 
     assert [one("700001", 6, 1_530, at=AT.replace(hour=hour))] == sold(read_plan(path))
@@ -899,17 +901,17 @@ def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
 def zipped(*members: str) -> bytes:
     """Return a zip file with these members."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as made:
+    with zipfile.ZipFile(packed, "w") as zip_file:
         for name in members:
-            made.writestr(name, ROW)
+            zip_file.writestr(name, ROW)
     return packed.getvalue()
 
 
 def archive(name: str) -> bytes:
     """Return a tar archive of one file."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as made:
-        made.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with tarfile.open(fileobj=packed, mode="w") as tar_file:
+        tar_file.addfile(tarfile.TarInfo(name), io.BytesIO())
     return packed.getvalue()
 
 
@@ -1101,7 +1103,7 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         pytest.param(gzip.compress(b"a" * 1_000)[:-9], "cannot be read", id="gzip cut off"),
         pytest.param(b"\x1f\x8bnot gzip", "cannot be read", id="no gzip"),
@@ -1127,9 +1129,9 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
         pytest.param(b"\0" * 1_000, "lacks the columns", id="zero bytes"),
     ],
 )
-def test_what_is_no_file_of_orders_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+def test_what_is_no_file_of_orders_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
     """By its bytes, with what to do."""
-    with pytest.raises(LoadError, match=said) as error:
+    with pytest.raises(LoadError, match=reason) as error:
         read_plan(write(tmp_path, content))
 
     assert "orders.csv" in str(error.value)

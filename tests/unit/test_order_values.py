@@ -138,7 +138,7 @@ def test_a_word_for_nobody_may_be_something_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("said", "chosen"),
+    ("texts", "choice"),
     [
         ([], Choice()),
         (["either"], Choice()),
@@ -147,11 +147,11 @@ def test_a_word_for_nobody_may_be_something_elsewhere(
         (["dmy", "mdy"], Choice()),
     ],
 )
-def test_a_file_decides_by_what_has_one_reading(said: list[str], chosen: Choice) -> None:
+def test_a_file_decides_by_what_has_one_reading(texts: list[str], choice: Choice) -> None:
     """Most decide what is read at all; contradicted, they decide nothing that has two readings."""
     evidence = Evidence()
-    for line, each in enumerate(said):
+    for line, each in enumerate(texts):
         evidence.add(frozenset(ORDERS[each]), line, "text")
 
-    assert chosen == evidence.choose()
+    assert choice == evidence.choose()
     assert Choice(value="mdy", decides=True, is_asked=True) == evidence.choose("mdy")

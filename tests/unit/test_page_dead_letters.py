@@ -102,17 +102,17 @@ async def test_those_who_wait_for_a_reading_share_one(monkeypatch: pytest.Monkey
 
     async def slow(_config: Any) -> DeadLetterFacts:
         readings.append(replace(KNOWN, through={"reading": len(readings)}))
-        found = readings[-1]
+        facts = readings[-1]
         await asyncio.wait_for(goes_on.wait(), 5)
-        return found
+        return facts
 
     monkeypatch.setattr(dead_letters, "gather", slow)
-    known = DeadLetters(CONFIG)
-    asking = [asyncio.create_task(known.known(fresh=True)) for _ in range(20)]
+    state = DeadLetters(CONFIG)
+    asking = [asyncio.create_task(state.known(fresh=True)) for _ in range(20)]
     await asyncio.sleep(0.01)
     goes_on.set()
     first, *others = await asyncio.gather(*asking)
-    later = await known.known(fresh=True)
+    later = await state.known(fresh=True)
 
     assert 3 == len(readings)
     assert [first, later] == [readings[0], readings[2]]
@@ -159,17 +159,17 @@ async def test_an_edit_is_tried_before_it_is_sent(site: Site) -> None:
     """The field that is wrong is named; mended, it would be an event again but for its header."""
     place = "orders.order.dead/0/0"
     headers = {"ce_type": "payflow.order.cancel_requested.v1"}
-    shown = (await (await site.client.get(f"/dead-letters/{place}")).json())["editable"]
+    editable = (await (await site.client.get(f"/dead-letters/{place}")).json())["editable"]
 
     async def tried(body: str) -> Any:
-        asked = {"place": place, "body": body, "headers": headers}
-        return await (await site.post("/operators/dead-letters/check", asked)).json()
+        edit = {"place": place, "body": body, "headers": headers}
+        return await (await site.post("/operators/dead-letters/check", edit)).json()
 
-    wrong, right = await tried(shown), await tried(shown.replace("7", '"late"'))
+    wrong, right = await tried(editable), await tried(editable.replace("7", '"late"'))
     assert "reason" in wrong["fails"]
     assert ("", True) == (right["fails"], any(line.startswith("+") for line in right["diff"]))
     headers["ce_id"] = "e1"
-    assert "ce_id" in (await tried(shown))["fails"]
+    assert "ce_id" in (await tried(editable))["fails"]
 
 
 async def test_a_redrive_is_what_was_previewed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,17 +178,17 @@ async def test_a_redrive_is_what_was_previewed(site: Site, monkeypatch: pytest.M
     What stops it is said to who asks how far it is.
     """
 
-    def taken(_config: Any) -> Any:
+    def unavailable(_config: Any) -> Any:
         raise DeadLetterError("somebody else sends dead letters back")
 
-    monkeypatch.setattr(dead_letters, "redriver", taken)
-    asked = {"cause": "wrong_shape", "reason": "mended", "dead_letters": 3}
-    refused = await site.post("/operators/dead-letters/redrive", asked)
-    begun = await site.post("/operators/dead-letters/redrive", {**asked, "dead_letters": 2})
+    monkeypatch.setattr(dead_letters, "redriver", unavailable)
+    body = {"cause": "wrong_shape", "reason": "mended", "dead_letters": 3}
+    refused = await site.post("/operators/dead-letters/redrive", body)
+    accepted = await site.post("/operators/dead-letters/redrive", {**body, "dead_letters": 2})
     await asyncio.sleep(0.05)
     open_orders = await (await site.client.get("/dead-letters/redrive")).json()
 
-    assert (409, 202) == (refused.status, begun.status)
+    assert (409, 202) == (refused.status, accepted.status)
     assert ("failed", "somebody else sends dead letters back") == (
         open_orders["state"],
         open_orders["error"],

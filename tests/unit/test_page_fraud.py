@@ -60,7 +60,7 @@ async def hostile(site: FraudSite) -> None:
         snapshot={HOSTILE: 1.0},
         aggregates={f"count|{HOSTILE}|300": 1.0},
     )
-    said = verdict(HOSTILE, reasons=(HOSTILE,), rules_version=HOSTILE, basis=basis)
+    hostile_verdict = verdict(HOSTILE, reasons=(HOSTILE,), rules_version=HOSTILE, basis=basis)
     label = PaymentLabelled(
         transaction_id=HOSTILE,
         fraud=True,
@@ -70,7 +70,9 @@ async def hostile(site: FraudSite) -> None:
         note=HOSTILE,
     )
     payment = replace(paid(HOSTILE), country=HOSTILE)
-    site.queries.keep("verdict", HOSTILE, check(HOSTILE, verdict=said, label=label, paid=payment))
+    site.queries.keep(
+        "verdict", HOSTILE, check(HOSTILE, verdict=hostile_verdict, label=label, paid=payment)
+    )
     raw = rule(state="draft", approved_by=HOSTILE, proposed_by=HOSTILE, description=HOSTILE)
     raw |= {"when": {"eq": [{"field": "country"}, HOSTILE]}}
     action = RuleChanged(
@@ -86,7 +88,7 @@ async def hostile(site: FraudSite) -> None:
     )
     closed = CaseClosed(transaction_id="shut", case="review", fraud=False, by=HOSTILE, note=HOSTILE)
     asleep = RuleSnoozed(rule_id=HOSTILE, entity=f"card:{HOSTILE}", until_ms=99_999_999_999_999)
-    messages = (registered(HOSTILE, reasons=(HOSTILE,)), closed, said, label, payment)
+    messages = (registered(HOSTILE, reasons=(HOSTILE,)), closed, hostile_verdict, label, payment)
     for message in (*messages, RulePut(rule_id="much", rule=raw), asleep, action):
         site.publish(message)
 
@@ -111,7 +113,7 @@ async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
     text = unescape(await site.text("/console/fraud"))
 
     assert text.index("/console/fraud/cases/older") < text.index(f"/console/fraud/cases/{ORDER}")
-    for said in (
+    for part in (
         "0.400",
         "? review",
         'href="/console/fraud/rules/amount.profile"',
@@ -121,7 +123,7 @@ async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
         "610.00 GBP",
         "No worker holds this payment's verdict now",
     ):
-        assert said in text, said
+        assert part in text, part
     assert 1 == text.count('<rect class="speaks-for" x="80" y="3" width="78.0"')
     assert 1 == text.count('<rect class="speaks-against" x="60.5" y="3" width="19.5"')
 
@@ -194,9 +196,9 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "path", "forms", "said"), FORMS)
+@pytest.mark.parametrize(("name", "path", "forms", "sentence"), FORMS)
 async def test_forms_are_for_those_who_may_act(
-    site: FraudSite, name: str, path: str, forms: int, said: str
+    site: FraudSite, name: str, path: str, forms: int, sentence: str
 ) -> None:
     """Others see what it takes."""
     mine = rule("mine", state="draft", approved_by="", proposed_by="eve")
@@ -205,7 +207,7 @@ async def test_forms_are_for_those_who_may_act(
 
     text = await site.text(f"/console/fraud/{path}", headers)
 
-    assert said in text
+    assert sentence in text
     assert forms == text.count('data-act="POST /operators/')
 
 

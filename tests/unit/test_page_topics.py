@@ -51,15 +51,17 @@ def event(partition: int, offset: int, key: str, body: Any, kind: str = PLACED) 
 
 def logs() -> dict[int, list[FakeRecord]]:
     """Two partitions; what is odd lies at the end of the second."""
-    found = {p: [event(p, at, f"k{at}", {"n": at}) for at in range(EACH)] for p in (0, 1)}
-    found[1][-5:] = [
+    records_by_partition = {
+        p: [event(p, at, f"k{at}", {"n": at}) for at in range(EACH)] for p in (0, 1)
+    }
+    records_by_partition[1][-5:] = [
         event(1, EACH - 5, "customer: dora", {"entity": "customer: dora"}),
         event(1, EACH - 4, "needle", BODY),
         event(1, EACH - 3, '=1+"x"', b"=cmd|' /C calc'!A0"),
         event(1, EACH - 2, "list", LIST, str(LIST["type"])),
         event(1, EACH - 1, SCRIPT, {SCRIPT: SCRIPT}, SCRIPT),
     ]
-    return found
+    return records_by_partition
 
 
 class Kafka:
@@ -74,17 +76,17 @@ class Kafka:
         yield FakeConsumer(self.logs, dict.fromkeys(self.logs, EACH), repeat(40))
 
     async def places(self, _config: Any, topic: str) -> list[TopicPartition]:
-        self.known(topic)
+        self._check_topic(topic)
         return [TopicPartition(topic, partition) for partition in self.logs]
 
-    def known(self, topic: str) -> None:
+    def _check_topic(self, topic: str) -> None:
         if self.fails is not None:
             raise self.fails
         if topic != NAME:
             raise NoSuchTopic(f"there is no topic {topic!r}")
 
     async def topic_facts(self, _config: Any, topic: str) -> TopicFacts:
-        self.known(topic)
+        self._check_topic(topic)
         return about(NAME)
 
     async def topics(self, _config: Any, *, internal: bool = False) -> list[TopicFacts]:
@@ -155,10 +157,10 @@ async def text(client: TestClient, path: str, status: int = 200) -> str:
 )
 async def test_hostile_text_stays_text(client: TestClient, path: str) -> None:
     """Names, keys, types, headers, bodies, what was asked: all of it."""
-    shown = await (await client.get(path)).text()
+    page = await (await client.get(path)).text()
 
-    assert "&lt;script&gt;" in shown
-    assert "<script>alert" not in shown
+    assert "&lt;script&gt;" in page
+    assert "<script>alert" not in page
 
 
 @pytest.mark.parametrize(
@@ -173,27 +175,27 @@ async def test_hostile_text_stays_text(client: TestClient, path: str) -> None:
 )
 async def test_nobody_is_shown(client: TestClient, path: str) -> None:
     """Neither in fields and headers, nor as entities, nor on lists, in no form."""
-    shown = await text(client, path)
+    page = await text(client, path)
 
-    assert "needle" in shown
+    assert "needle" in page
     for person in ("ann", "bob", "carl", "dora", "zoe"):
-        assert f"{person}\\" not in shown
-        assert f'"{person}' not in shown.replace("&#34;", '"')
-        assert f": {person}" not in shown
-        assert f":{person}" not in shown
+        assert f"{person}\\" not in page
+        assert f'"{person}' not in page.replace("&#34;", '"')
+        assert f": {person}" not in page
+        assert f":{person}" not in page
 
 
 async def test_a_planted_record_is_found_with_its_coverage(client: TestClient) -> None:
     """By the page: one row, what was read, and a file of all of the search."""
-    shown = await text(client, f"/console/topics/{NAME}?q=key:needle&limit=5")
+    page = await text(client, f"/console/topics/{NAME}?q=key:needle&limit=5")
 
-    assert 1 == shown.count("<summary>Show</summary>")
-    assert "<strong>1 found</strong> in 300 records read" in shown
-    assert "Everything from there to the end was read." in shown
-    assert 2 == shown.count(f"<td>0 to {EACH - 1}</td><td>0 to {EACH - 1}</td><td>0</td>")
-    assert f'href="/topics/{NAME}/export?format=csv&amp;q=key%3Aneedle"' in shown
-    assert f'value="type:{PLACED}"' in shown
-    assert "/console/transactions/tx%20%3Cscript" in shown
+    assert 1 == page.count("<summary>Show</summary>")
+    assert "<strong>1 found</strong> in 300 records read" in page
+    assert "Everything from there to the end was read." in page
+    assert 2 == page.count(f"<td>0 to {EACH - 1}</td><td>0 to {EACH - 1}</td><td>0</td>")
+    assert f'href="/topics/{NAME}/export?format=csv&amp;q=key%3Aneedle"' in page
+    assert f'value="type:{PLACED}"' in page
+    assert "/console/transactions/tx%20%3Cscript" in page
 
 
 async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
@@ -211,7 +213,7 @@ async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "reason"),
     [
         ("q=kye:1", "there are key:"),
         ("cel=key%20%3D", "cel:"),
@@ -222,13 +224,13 @@ async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
     ],
 )
 async def test_what_is_asked_wrongly_is_said_beside_the_form(
-    client: TestClient, query: str, said: str
+    client: TestClient, query: str, reason: str
 ) -> None:
     """The form is still there, as it was filled in."""
-    shown = await text(client, f"/console/topics/{NAME}?{query}", 400)
+    page = await text(client, f"/console/topics/{NAME}?{query}", 400)
 
-    assert said in shown
-    assert 'id="search"' in shown
+    assert reason in page
+    assert 'id="search"' in page
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ async def test_presets_choose_by_what_became_of_orders(
     for state in (failed, back):
         queries.keep("order", state.order_id, state)
 
-    found = {
+    page_by_status = {
         name: await (await client.get(f"/console/transactions?status={name}")).text()
         for name in ("failed_payment", "compensated", "cancelled")
     }
@@ -249,7 +249,7 @@ async def test_presets_choose_by_what_became_of_orders(
         "cancelled": (True, True),
     } == {
         name: ("transactions/o-failed" in page, "transactions/o-back" in page)
-        for name, page in found.items()
+        for name, page in page_by_status.items()
     }
 
 
@@ -272,14 +272,14 @@ async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site
     """Only ids are shown; the audit of each order says who asked, and why; no customer appears."""
     site.queries.keep("payment", "o1", Payment(bill=BILL))
     site.queries.keep("payment", "o2", Payment())
-    asked = {"customer_id": "17850", "why": "a call"}
+    body = {"customer_id": "17850", "why": "a call"}
 
     statuses = [
-        (await site.client.post(CUSTOMER, json=asked, headers=headers)).status
+        (await site.client.post(CUSTOMER, json=body, headers=headers)).status
         for headers in ({}, site.machine("vic"))
     ]
     before = list(site.emitted)
-    answer = await site.client.post(CUSTOMER, json=asked, headers=site.machine("oda"))
+    answer = await site.client.post(CUSTOMER, json=body, headers=site.machine("oda"))
 
     (action,) = site.emitted
     assert ([401, 403], []) == (statuses, before)
@@ -296,9 +296,9 @@ async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site
 
 async def test_a_search_for_a_customer_without_a_match_is_audited(site: Site) -> None:
     """That somebody has ordered nothing is an answer too; their name is not in the audit."""
-    asked = {"customer_id": "17850", "why": "a call"}
+    body = {"customer_id": "17850", "why": "a call"}
 
-    answer = await site.client.post(CUSTOMER, json=asked, headers=site.machine("oda"))
+    answer = await site.client.post(CUSTOMER, json=body, headers=site.machine("oda"))
 
     (action,) = site.emitted
     assert [] == (await answer.json())["ids"]
@@ -332,13 +332,13 @@ async def test_a_workflow_that_no_request_starts_has_a_page(
     cookie, _ = await site.signed_in("pat")
 
     page = await site.client.get("/console/transactions/o1", headers=cookie)
-    asked = await site.client.post(
+    refusal = await site.client.post(
         "/operators/orders/o1/cancel", json=WHY, headers=site.machine("oda")
     )
 
-    assert (200, 404) == (page.status, asked.status)
+    assert (200, 404) == (page.status, refusal.status)
     assert "/events" not in await page.text()
-    assert "operators may not act" in await asked.text()
+    assert "operators may not act" in await refusal.text()
 
 
 async def test_the_page_shows_lines_and_how_each_refund_is_computed(

@@ -190,9 +190,9 @@ def test_what_is_charged_is_rounded_down_to_a_step_of_the_provider() -> None:
     )
     dinars = replace(PLACED, currency="KWD", lines=lines, total_minor=2_900)
     dinars = replace(dinars, charges=(Charge(code="D", amount_minor=-100),))
-    [found] = after(inventory, dinars, reserved("mug", 1), NO_TIN)[1]
+    [reservation] = after(inventory, dinars, reserved("mug", 1), NO_TIN)[1]
 
-    assert (960, 1_940) == (found.partial.amount_minor, found.partial.released_minor)
+    assert (960, 1_940) == (reservation.partial.amount_minor, reservation.partial.released_minor)
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,13 @@ def test_a_part_that_cannot_be_captured_does_not_ship(
     )
     about = {"charges": (), "total_minor": mugs_minor + 20_000, "capture": capture}
     order = replace(PLACED, currency=currency, lines=lines, **about)
-    found = after(inventory, order, reserved("mug", 1), NO_TIN)[1]
+    emitted = after(inventory, order, reserved("mug", 1), NO_TIN)[1]
 
-    reserves = [each for each in found if isinstance(each, InventoryReserved)]
+    reserves = [each for each in emitted if isinstance(each, InventoryReserved)]
     assert ships == bool(reserves)
-    assert ships or InventoryRejected(order_id="o1", reason="out_of_stock", skus=("tin",)) in found
+    assert (
+        ships or InventoryRejected(order_id="o1", reason="out_of_stock", skus=("tin",)) in emitted
+    )
 
 
 # --- shipping, payment, ledger -----------------------------------------------------
@@ -247,11 +249,11 @@ def test_the_carrier_is_asked_for_what_is_reserved() -> None:
 def test_a_part_of_what_is_held_is_taken() -> None:
     """Captured and voided are what was held."""
     state, emitted = after(payment, HELD_LATER, HELD, CREATED)
-    [taken] = emitted
+    [capture] = emitted
     paid = paid_of(HELD_LATER, HELD, CREATED, CAPTURED)
 
-    assert isinstance(taken, CaptureCharge)
-    assert 525 == taken.amount_minor
+    assert isinstance(capture, CaptureCharge)
+    assert 525 == capture.amount_minor
     assert (525, 500, 25, 475) == (
         paid.amount_minor,
         paid.goods_minor,
@@ -283,11 +285,11 @@ def test_the_hold_is_asked_about_with_its_own_amount() -> None:
 
 def test_what_was_taken_at_once_for_the_rest_goes_back() -> None:
     """Under a key of its own, once, when the items leave."""
-    [asked] = after(payment, PLACED, CHARGED, CREATED)[1]
+    [refund_request] = after(payment, PLACED, CHARGED, CREATED)[1]
     [refunded] = after(payment, PLACED, CHARGED, CREATED, BACK)[1]
 
-    assert isinstance(asked, p.RefundCharge)
-    assert ("unshipped", 475) == (asked.refund_key, asked.amount_minor)
+    assert isinstance(refund_request, p.RefundCharge)
+    assert ("unshipped", 475) == (refund_request.refund_key, refund_request.amount_minor)
     assert isinstance(refunded, PaymentRefunded)
     assert ("unshipped", "", 475) == (refunded.kind, refunded.return_id, refunded.amount_minor)
     assert () == after(payment, PLACED, CHARGED, CREATED, BACK, CREATED)[1]
@@ -296,18 +298,18 @@ def test_what_was_taken_at_once_for_the_rest_goes_back() -> None:
 def test_a_stopped_shipment_gives_the_other_part_back_too() -> None:
     """All that was charged, and no more."""
     [rest] = after(payment, PLACED, CHARGED, CREATED, BACK, STOPPED)[1]
-    [taken] = after(payment, HELD_LATER, HELD, CREATED, CAPTURED, STOPPED)[1]
+    [refund_of_capture] = after(payment, HELD_LATER, HELD, CREATED, CAPTURED, STOPPED)[1]
 
     assert ("compensation", 525) == (rest.refund_key, rest.amount_minor)
-    assert ("compensation", 525) == (taken.refund_key, taken.amount_minor)
+    assert ("compensation", 525) == (refund_of_capture.refund_key, refund_of_capture.amount_minor)
 
 
 def test_what_is_taken_before_it_leaves_by_somebody_else_is_refunded_in_part() -> None:
     """A capture by hand at the provider takes all that was held."""
     by_hand = replace(CAPTURED, amount_minor=1_000)
-    [asked] = after(payment, HELD_LATER, HELD, by_hand, CREATED)[1]
+    [refund_request] = after(payment, HELD_LATER, HELD, by_hand, CREATED)[1]
 
-    assert ("unshipped", 475) == (asked.refund_key, asked.amount_minor)
+    assert ("unshipped", 475) == (refund_request.refund_key, refund_request.amount_minor)
 
 
 @pytest.mark.parametrize("first", ["payment", "shipment"])
@@ -378,7 +380,7 @@ def done(*more: Any, held: bool = False) -> tuple[Any, tuple[Any, ...]]:
     return after(order, *story, *more)
 
 
-def asked(return_id: str, sku: str, quantity: int) -> Asked:
+def return_request(return_id: str, sku: str, quantity: int) -> Asked:
     line = ReturnLine(sku=sku, quantity=quantity)
     return Asked(order_id="o1", return_id=return_id, lines=(line,))
 
@@ -387,10 +389,10 @@ def asked(return_id: str, sku: str, quantity: int) -> Asked:
 def test_only_what_was_shipped_comes_back_and_all_of_it_is_what_was_paid(*, held: bool) -> None:
     """The postage with the last unit that was shipped."""
     state, completed = done(held=held)
-    [tin] = done(asked("r1", "tin", 1), held=held)[1]
-    [two] = done(asked("r1", "mug", 2), held=held)[1]
-    [last] = done(asked("r1", "mug", 2), asked("r2", "mug", 1), held=held)[1]
-    [more] = done(asked("r1", "mug", 2), asked("r2", "mug", 2), held=held)[1]
+    [tin] = done(return_request("r1", "tin", 1), held=held)[1]
+    [two] = done(return_request("r1", "mug", 2), held=held)[1]
+    [last] = done(return_request("r1", "mug", 2), return_request("r2", "mug", 1), held=held)[1]
+    [more] = done(return_request("r1", "mug", 2), return_request("r2", "mug", 2), held=held)[1]
 
     assert (OrderCompleted(order_id="o1"),) == completed
     assert 525 == kept_minor(state)
@@ -414,7 +416,7 @@ def test_goodwill_is_no_more_than_stays_paid() -> None:
 
 def test_no_return_has_the_name_of_that_refund() -> None:
     """Else its money would be taken for the return's."""
-    [refusal] = done(asked("unshipped", "mug", 1))[1]
+    [refusal] = done(return_request("unshipped", "mug", 1))[1]
 
     assert isinstance(refusal, ReturnRefused)
 
@@ -474,10 +476,13 @@ def test_the_order_shows_what_does_not_come() -> None:
     """For people and the API."""
     refunded = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
     state, _ = done(refunded)
-    shown, lines = view(state), details(state)["lines"]
+    order_view, lines = view(state), details(state)["lines"]
 
-    assert 475 == shown["amounts"]["refunded_minor"]
-    assert (525, 475) == (shown["partial"]["charged_minor"], shown["partial"]["not_charged_minor"])
+    assert 475 == order_view["amounts"]["refunded_minor"]
+    assert (525, 475) == (
+        order_view["partial"]["charged_minor"],
+        order_view["partial"]["not_charged_minor"],
+    )
     assert [(2, 0), (0, 1), (1, 0)] == [(each["shipped"], each["unavailable"]) for each in lines]
     assert view(after(order, WHOLE)[0])["partial"] is None
 
@@ -502,16 +507,16 @@ def test_verify_finds_what_is_priced_taken_or_refunded_wrong() -> None:
     captured = paid_of(HELD_LATER, HELD, CREATED, CAPTURED)
     name, other = "partial_shipments_add_up", replace(PARTIAL, amount_minor=526)
 
-    def found(*events: Any) -> tuple[str, ...]:
+    def offending_ids(*events: Any) -> tuple[str, ...]:
         return offending(*events, CREATED, over)[name]
 
-    assert () == found(PLACED, paid, RESERVED, refunded)
-    assert ("o1",) == found(PLACED, paid, RESERVED)
-    assert ("o1",) == found(PLACED, paid, RESERVED, replace(refunded, amount_minor=474))
-    assert () == found(HELD_LATER, held, RESERVED, captured)
-    assert ("o1",) == found(HELD_LATER, held, RESERVED, replace(captured, amount_minor=526))
-    assert ("o1",) == found(PLACED, paid, replace(RESERVED, partial=other), refunded)
-    assert ("o1",) == found(WHOLE, paid, RESERVED, refunded)
+    assert () == offending_ids(PLACED, paid, RESERVED, refunded)
+    assert ("o1",) == offending_ids(PLACED, paid, RESERVED)
+    assert ("o1",) == offending_ids(PLACED, paid, RESERVED, replace(refunded, amount_minor=474))
+    assert () == offending_ids(HELD_LATER, held, RESERVED, captured)
+    assert ("o1",) == offending_ids(HELD_LATER, held, RESERVED, replace(captured, amount_minor=526))
+    assert ("o1",) == offending_ids(PLACED, paid, replace(RESERVED, partial=other), refunded)
+    assert ("o1",) == offending_ids(WHOLE, paid, RESERVED, refunded)
     assert () == offending(HELD_LATER, held, RESERVED, captured, CREATED, over)["holds_add_up"]
 
 
@@ -520,7 +525,7 @@ def test_verify_bounds_returns_by_what_was_shipped() -> None:
     paid, over = paid_of(PLACED, CHARGED), OrderCompleted(order_id="o1")
     refunded = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
     events = [PLACED, paid, RESERVED, refunded, CREATED, over]
-    [two] = done(asked("r1", "mug", 3))[1]
+    [two] = done(return_request("r1", "mug", 3))[1]
     assert isinstance(two, ReturnAccepted)
 
     name = "returns_within_shipped"

@@ -32,18 +32,20 @@ class Producer:
     async def send(self, topic: str, key: bytes, partition: int, **_fields: Any) -> Any:
         assert partition < self._partitions[topic], f"{topic}/{partition} is not there"
         self.sent.append((topic, partition, key))
-        met = asyncio.get_running_loop().create_future()
-        met.set_result(SimpleNamespace(offset=len(self.sent)))
-        return met
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(SimpleNamespace(offset=len(self.sent)))
+        return future
 
 
 @pytest.mark.parametrize("partitions", [1, PARTITIONS])
 def test_every_topic_is_made_with_the_partitions_it_is_said_to_have(partitions: int) -> None:
     """What is made and what is asked for are one number, whatever the kind of the topic."""
     config = Config(partitions=partitions)
-    wanted = {each.name: each.partitions for each in wanted_topics(config)}
+    partitions_by_topic = {each.name: each.partitions for each in wanted_topics(config)}
 
-    assert wanted == {name: partitions_of(name, config) for name in wanted}
+    assert partitions_by_topic == {
+        name: partitions_of(name, config) for name in partitions_by_topic
+    }
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
 )
 def test_who_is_asked_again_is_named(payment: Payment, shipment: Shipment, what: list[str]):
     """Only where an answer is missing; with when they are asked next."""
-    found = tried(payment, shipment)
+    steps = tried(payment, shipment)
 
-    assert what == [each.what for each in found]
-    assert all((3, 9_000) == (each.tries, each.next_ms) for each in found)
+    assert what == [each.what for each in steps]
+    assert all((3, 9_000) == (each.tries, each.next_ms) for each in steps)

@@ -35,16 +35,16 @@ def file(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         pytest.param("", "lacks the columns", id="an empty file"),
         pytest.param(HEADER, "holds no rows", id="a header alone"),
         pytest.param("a,b\n1,2\n", "lacks the columns Country", id="another header"),
     ],
 )
-def test_a_file_that_cannot_be_played_is_named(text: str, said: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_played_is_named(text: str, reason: str, tmp_path: Path) -> None:
     """The error says which file and what is wrong."""
-    with pytest.raises(LoadError, match=said) as error:
+    with pytest.raises(LoadError, match=reason) as error:
         read_plan(file(tmp_path, text))
 
     assert "rows.csv" in str(error.value)

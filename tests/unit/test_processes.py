@@ -84,10 +84,10 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_left_to_its_owner() -> None:
     """Another free one is found."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
 
         assert port != free_port("127.0.0.1", port)
 
@@ -129,8 +129,8 @@ def test_files_are_the_owners_whatever_the_mask(mask: int, tmp_path: Path) -> No
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     """The second gets the holder's pid; when the first releases it, it is free again."""
-    said = f"in use by process {os.getpid()}"
-    with hold(tmp_path / "x.lock"), pytest.raises(Busy, match=said):
+    reason = f"in use by process {os.getpid()}"
+    with hold(tmp_path / "x.lock"), pytest.raises(Busy, match=reason):
         hold(tmp_path / "x.lock")
 
     hold(tmp_path / "x.lock").close()

@@ -28,9 +28,9 @@ class Producer:
         self.asked += 1
         if self.asked <= self._silent:
             raise UnknownTopicOrPartitionError
-        met = asyncio.get_running_loop().create_future()
-        met.set_result(SimpleNamespace(offset=partition))
-        return met
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(SimpleNamespace(offset=partition))
+        return future
 
 
 async def test_a_broker_that_stands_still_is_asked_again() -> None:

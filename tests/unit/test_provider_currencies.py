@@ -61,7 +61,7 @@ def test_an_amount_that_the_provider_does_not_take(amount_minor, currency, reaso
 
 
 @pytest.mark.parametrize(
-    ("amount_minor", "currency", "said"),
+    ("amount_minor", "currency", "reason"),
     [
         pytest.param(30, "GBP", "", id="thirty pence"),
         pytest.param(29, "GBP", "no less than 0.30 GBP", id="a penny less"),
@@ -72,12 +72,12 @@ def test_an_amount_that_the_provider_does_not_take(amount_minor, currency, reaso
         pytest.param(100, "DEM", "not in the list", id="a retired currency"),
     ],
 )
-def test_a_charge_has_a_smallest_amount(amount_minor: int, currency: str, said: str) -> None:
+def test_a_charge_has_a_smallest_amount(amount_minor: int, currency: str, reason: str) -> None:
     """By the table of the provider; a refund has none."""
     objection = objection_to_charge(amount_minor, currency)
 
-    assert said in objection
-    assert bool(said) == bool(objection)
+    assert reason in objection
+    assert bool(reason) == bool(objection)
     assert set(SMALLEST_MINOR) <= CURRENCIES
 
 

@@ -154,11 +154,11 @@ async def test_3d_secure_can_be_asked_for_where_a_card_leaves_it_open(shop: Shop
     options = {"card": {"request_three_d_secure": "any"}}
 
     plain = await shop.create(payment_method=method, confirm=True)
-    asked = await shop.create(
+    secure = await shop.create(
         "o2", payment_method=method, confirm=True, payment_method_options=options
     )
 
-    assert ("succeeded", "requires_action") == (plain.status, asked.status)
+    assert ("succeeded", "requires_action") == (plain.status, secure.status)
 
 
 @pytest.mark.parametrize("url", ["shop.example/orders", "javascript:alert(1)", "ftp://x.example"])

@@ -63,7 +63,7 @@ async def test_verify_reconcile_and_settlement_leave_out_the_same(
     await until(lambda: any(line.category == "dispute" for line in read_settlement(config).lines))
 
     verified, lines = read_provider(config) or {}, list(provider_lines(config))
-    found, figures = read_settlement(config), await Settlement(shop).settle()
+    books, figures = read_settlement(config), await Settlement(shop).settle()
 
     assert ["o1"] == list(verified)
     assert (1, 1_000, 0, 0, 0) == (
@@ -74,8 +74,8 @@ async def test_verify_reconcile_and_settlement_leave_out_the_same(
         verified["o1"].disputed_minor,
     )
     assert [("o1", "charge")] == [(line.order_id, line.kind) for line in lines]
-    assert ["o1"] == [line.order_id for line in found.lines if line.order_id]
-    assert figures.not_ours == len(found.lines) - 1 >= 3
+    assert ["o1"] == [line.order_id for line in books.lines if line.order_id]
+    assert figures.not_ours == len(books.lines) - 1 >= 3
     assert 1 == figures.transactions
 
 

@@ -37,14 +37,14 @@ async def disputed(shop: Shop, method: str = "pm_card_createDispute", **more: An
     """Return the dispute about a charge of 10.00, once it is open."""
     await shop.create(payment_method=method, confirm=True, **more)
     await shop.later(6)
-    found: list[Any] = []
+    disputes: list[Any] = []
 
     async def opened() -> bool:
-        found[:] = (await shop.v1.disputes.list_async({})).data
-        return bool(found)
+        disputes[:] = (await shop.v1.disputes.list_async({})).data
+        return bool(disputes)
 
     await until(opened)
-    return found[0]
+    return disputes[0]
 
 
 async def decided(shop: Shop, dispute: Any, status: str) -> Any:
@@ -110,10 +110,10 @@ async def test_events_are_kept_for_thirty_days(shop: Shop) -> None:
     """By the provider's clock."""
     await shop.create(confirm=True)
     await shop.later(30 * DAY - 60)
-    kept = await kinds(shop, type="payment_intent.*")
+    events = await kinds(shop, type="payment_intent.*")
     await shop.later(61)
 
-    assert 2 == len(kept)
+    assert 2 == len(events)
     assert [] == await kinds(shop, type="payment_intent.*")
 
 
@@ -148,9 +148,9 @@ async def test_webhooks_come_in_another_order(shop: Shop, console: Console) -> N
 )
 def test_the_fee_is_a_share_and_a_fixed_amount(amount: int, fee: int | None) -> None:
     """1.5 % rounded half up, and 20; never more than the charge."""
-    wanted = 1_500_000_020 if fee is None else fee
+    expected_fee = 1_500_000_020 if fee is None else fee
 
-    assert wanted == charge_fee(Tariff(), amount)
+    assert expected_fee == charge_fee(Tariff(), amount)
 
 
 async def test_every_movement_has_its_balance_transaction(shop: Shop) -> None:
@@ -229,10 +229,10 @@ async def test_a_long_leap_of_the_clock_makes_a_payout_of_each_day(shop: Shop) -
     await shop.create("o2", confirm=True)
     await shop.later(20 * DAY)
 
-    async def made() -> bool:
+    async def both_are_there() -> bool:
         return len((await shop.v1.payouts.list_async({})).data) == 2
 
-    await until(made)
+    await until(both_are_there)
     newest, oldest = (await shop.v1.payouts.list_async({})).data
     assert DAY == newest.created - oldest.created
 
@@ -255,8 +255,8 @@ async def test_a_payout_that_fails_gives_its_money_back(
     await shop.later(20 * DAY)
 
     async def arrived() -> bool:
-        found = (await shop.v1.payouts.list_async({})).data
-        return [each.status for each in found] == ["paid", "failed"]
+        payouts = (await shop.v1.payouts.list_async({})).data
+        return [each.status for each in payouts] == ["paid", "failed"]
 
     await until(arrived)
     second, first = (await shop.v1.payouts.list_async({})).data

@@ -284,27 +284,27 @@ async def test_an_unknown_intent_is_not_found(shop: Shop) -> None:
 async def test_intents_are_found_by_order(shop: Shop) -> None:
     """Search and list find the intents of one order, odd characters included."""
     odd = "o'1\\x"
-    wanted = await shop.create(odd)
+    intent = await shop.create(odd)
     await shop.create("o2")
     escaped = odd.replace("\\", "\\\\").replace("'", "\\'")
 
-    found = await shop.v1.payment_intents.search_async(
+    matches = await shop.v1.payment_intents.search_async(
         {"query": f"metadata['order_id']:'{escaped}'"}
     )
     listed = await shop.v1.payment_intents.list_async({"metadata": {"order_id": odd}})  # type: ignore[typeddict-unknown-key]
 
-    assert [wanted.id] == [each.id for each in found.data]
-    assert [wanted.id] == [each.id for each in listed.data]
+    assert [intent.id] == [each.id for each in matches.data]
+    assert [intent.id] == [each.id for each in listed.data]
 
 
 async def test_long_lists_come_in_pages(shop: Shop) -> None:
     """The SDK's paging meets every intent once, newest first."""
-    made = [(await shop.create(f"o{n}")).id for n in range(5)]
+    created_ids = [(await shop.create(f"o{n}")).id for n in range(5)]
 
     first = await shop.v1.payment_intents.list_async({"limit": 2})
     ids = [each.id async for each in first.auto_paging_iter()]
 
-    assert made[::-1] == ids
+    assert created_ids[::-1] == ids
 
 
 async def test_refunds_never_exceed_the_charge(shop: Shop) -> None:
@@ -458,13 +458,13 @@ def test_the_same_seed_meets_the_same_faults() -> None:
     faults = ProviderFaults(decline=0.2, error_after=0.1, timeout=0.1, seed=1)
     other = ProviderFaults(decline=0.2, error_after=0.1, timeout=0.1, seed=2)
     keys = [f"o{n}" for n in range(5_000)]
-    met = [pick(faults, key, 0) for key in keys]
+    picks = [pick(faults, key, 0) for key in keys]
 
-    assert met == [pick(faults, key, 0) for key in keys]
-    assert met != [pick(other, key, 0) for key in keys]
-    assert met != [pick(faults, key, 1) for key in keys]
+    assert picks == [pick(faults, key, 0) for key in keys]
+    assert picks != [pick(other, key, 0) for key in keys]
+    assert picks != [pick(faults, key, 1) for key in keys]
     assert 0.17 < sum(strikes(faults, "decline", key) for key in keys) / 5_000 < 0.23
-    assert {"", "error_after", "timeout_before", "timeout_after"} == set(met)
+    assert {"", "error_after", "timeout_before", "timeout_after"} == set(picks)
 
 
 async def test_a_webhook_is_signed_and_carries_the_intent(shop: Shop, console: Console) -> None:
@@ -604,12 +604,12 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
                 process.kill()
 
     with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
-        kept = {row[0] for row in books.execute("SELECT order_id FROM charges")}
+        charged_ids = {row[0] for row in books.execute("SELECT order_id FROM charges")}
         twice = books.execute(
             "SELECT order_id FROM charges GROUP BY order_id HAVING count(*) > 1"
         ).fetchall()
     assert emitted
-    assert set() == emitted - kept
+    assert set() == emitted - charged_ids
     assert [] == twice
 
 

@@ -66,10 +66,12 @@ class Log:
 
 
 async def read(log: Log, starts: dict[Any, int], ends: dict[Any, int]) -> dict[Any, list[int]]:
-    found: dict[Any, list[int]] = {}
+    offsets_by_place: dict[Any, list[int]] = {}
     async for record in read_to_end(log, starts, ends):
-        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record.offset)
-    return found
+        offsets_by_place.setdefault(TopicPartition(record.topic, record.partition), []).append(
+            record.offset
+        )
+    return offsets_by_place
 
 
 @pytest.mark.parametrize(

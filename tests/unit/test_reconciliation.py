@@ -49,8 +49,8 @@ from workflows.shipping.messages import ShipmentCreated
 DAY = "2026-03-01"
 
 
-def differences(found: Reconciliation) -> dict[tuple[str, str, str], tuple[str, ...]]:
-    return {(one.order_id, one.kind, one.key): one.differences for one in found.offending}
+def differences(reconciliation: Reconciliation) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    return {(one.order_id, one.kind, one.key): one.differences for one in reconciliation.offending}
 
 
 # --- the comparison ------------------------------------------------------------
@@ -74,12 +74,18 @@ def test_books_that_agree_match_line_by_line() -> None:
     """A charge, a refund by return, one by compensation and a void: nothing differs."""
     lines = [*settled(r1=300, compensation=700), *voided("o2")]
 
-    found = reconcile(lines, LATER_MS)
+    reconciliation = reconcile(lines, LATER_MS)
 
-    assert (True, 4, 4, 0) == (found.reconciled, found.compared, found.matched, found.in_motion)
-    assert {"GBP"} == set(found.totals)
+    assert (True, 4, 4, 0) == (
+        reconciliation.reconciled,
+        reconciliation.compared,
+        reconciliation.matched,
+        reconciliation.in_motion,
+    )
+    assert {"GBP"} == set(reconciliation.totals)
     assert [(1_000, 1_000)] * 3 == [
-        (moved.charged_minor, moved.refunded_minor) for moved in found.totals["GBP"].values()
+        (moved.charged_minor, moved.refunded_minor)
+        for moved in reconciliation.totals["GBP"].values()
     ]
 
 
@@ -87,7 +93,7 @@ CHARGE, REFUND = ("o1", "charge", ""), ("o1", "refund", "r1")
 
 
 @pytest.mark.parametrize(
-    ("book", "kind", "change", "said"),
+    ("book", "kind", "change", "expected"),
     [
         pytest.param(
             "provider", "charge", None, {CHARGE: ("missing_at_provider",)}, id="uncharged"
@@ -151,36 +157,36 @@ CHARGE, REFUND = ("o1", "charge", ""), ("o1", "refund", "r1")
     ],
 )
 def test_one_line_that_differs_is_named(
-    book: str, kind: str, change: dict[str, Any] | None, said: dict[Any, tuple[str, ...]]
+    book: str, kind: str, change: dict[str, Any] | None, expected: dict[Any, tuple[str, ...]]
 ) -> None:
     """One of nine lines is dropped, or changed."""
     lines = settled(r1=300)
     at = next(at for at, line in enumerate(lines) if (line.book, line.kind) == (book, kind))
     lines[at : at + 1] = [] if change is None else [replace(lines[at], **change)]
 
-    found = reconcile(lines, LATER_MS)
+    reconciliation = reconcile(lines, LATER_MS)
 
-    assert said == differences(found)
-    assert not found.reconciled
+    assert expected == differences(reconciliation)
+    assert not reconciliation.reconciled
 
 
 @pytest.mark.parametrize(
-    ("book", "said"),
+    ("book", "difference"),
     [
         pytest.param("provider", "duplicate_at_provider", id="charged twice"),
         pytest.param("payments", "duplicate_in_payments", id="counted twice"),
         pytest.param("ledger", "duplicate_in_ledger", id="booked twice"),
     ],
 )
-def test_a_line_that_is_there_twice_is_named_at_once(book: str, said: str) -> None:
+def test_a_line_that_is_there_twice_is_named_at_once(book: str, difference: str) -> None:
     """No waiting mends it; the book's column has the sum."""
     lines = settled()
     twice = next(line for line in lines if line.book == book)
 
-    found = reconcile([*lines, twice], AT_MS)
+    reconciliation = reconcile([*lines, twice], AT_MS)
 
-    assert {CHARGE: (said,)} == differences(found)
-    assert 2_000 == getattr(found.offending[0], f"{book}_minor")
+    assert {CHARGE: (difference,)} == differences(reconciliation)
+    assert 2_000 == getattr(reconciliation.offending[0], f"{book}_minor")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,7 @@ def test_a_book_has_as_long_as_the_one_it_consumes_from_is_young() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "expected"),
     [
         pytest.param(settled()[1:], ("missing_at_provider",), id="never taken"),
         pytest.param(
@@ -227,24 +233,24 @@ def test_a_book_has_as_long_as_the_one_it_consumes_from_is_young() -> None:
     ],
 )
 def test_what_can_come_from_nowhere_else_is_not_in_motion(
-    lines: list[Line], said: tuple[str, ...]
+    lines: list[Line], expected: tuple[str, ...]
 ) -> None:
     """Payment consumes from the provider, the ledger from payment: those cannot be behind."""
-    found = reconcile(lines, AT_MS)
+    reconciliation = reconcile(lines, AT_MS)
 
-    assert {CHARGE: said} == differences(found)
-    assert 0 == found.in_motion
+    assert {CHARGE: expected} == differences(reconciliation)
+    assert 0 == reconciliation.in_motion
 
 
 def test_an_amount_that_differs_is_not_in_motion() -> None:
     """However young: waiting mends no amount."""
     provider, *_ = settled()
-    asked = replace(settled()[1], open=True, amount_minor=999)
+    payment_line = replace(settled()[1], open=True, amount_minor=999)
 
-    found = reconcile([provider, asked], AT_MS)
+    reconciliation = reconcile([provider, payment_line], AT_MS)
 
-    assert "amount_differs" in differences(found)[CHARGE]
-    assert 0 == found.in_motion
+    assert "amount_differs" in differences(reconciliation)[CHARGE]
+    assert 0 == reconciliation.in_motion
 
 
 def test_a_day_is_what_the_provider_says() -> None:
@@ -257,10 +263,10 @@ def test_a_day_is_what_the_provider_says() -> None:
         replace(settled("o4", at_ms=DAY_BEGINS_MS + DAY_MS - 1)[0], amount_minor=7),
     ]
 
-    found = reconcile(lines, LATER_MS, DAY, DAY_BEGINS_MS)
+    reconciliation = reconcile(lines, LATER_MS, DAY, DAY_BEGINS_MS)
 
-    assert {("o4", "charge", ""): ("amount_differs",)} == differences(found)
-    assert (2, DAY) == (found.compared, found.day)
+    assert {("o4", "charge", ""): ("amount_differs",)} == differences(reconciliation)
+    assert (2, DAY) == (reconciliation.compared, reconciliation.day)
 
 
 def test_totals_are_kept_apart_by_currency_and_book() -> None:
@@ -284,7 +290,7 @@ def test_totals_are_kept_apart_by_currency_and_book() -> None:
 
 
 @pytest.mark.parametrize(
-    ("story", "said"),
+    ("story", "expected"),
     [
         pytest.param([], [], id="nothing is received"),
         pytest.param([example.CANCELLED, example.PLACED], [], id="never asked"),
@@ -317,13 +323,13 @@ def test_totals_are_kept_apart_by_currency_and_book() -> None:
         ),
     ],
 )
-def test_a_payment_row_says_what_moved(story: list[Any], said: list[tuple]) -> None:
+def test_a_payment_row_says_what_moved(story: list[Any], expected: list[tuple]) -> None:
     """Kind, key, amount, and whether it is only asked for."""
     state, _ = after(payment, *story)
 
     lines = list(lines_of_payment(state, AT_MS))
 
-    assert said == [(line.kind, line.key, line.amount_minor, line.open) for line in lines]
+    assert expected == [(line.kind, line.key, line.amount_minor, line.open) for line in lines]
     assert {"GBP"} >= {line.currency for line in lines}
 
 
@@ -352,7 +358,7 @@ def entry(cause: str, *sides: tuple[Account, int]) -> EntryPosted:
 
 
 @pytest.mark.parametrize(
-    ("posted", "said"),
+    ("posted", "expected"),
     [
         pytest.param(
             entry("payment", ("cash_at_provider", 1_000), ("customer_receivable", -1_000)),
@@ -378,11 +384,11 @@ def entry(cause: str, *sides: tuple[Account, int]) -> EntryPosted:
         ),
     ],
 )
-def test_an_entry_says_what_cash_moved(posted: EntryPosted, said: list[tuple]) -> None:
+def test_an_entry_says_what_cash_moved(posted: EntryPosted, expected: list[tuple]) -> None:
     """Kind, key, reference and amount; cash under any other cause is a line too."""
     lines = lines_of_entry(posted, AT_MS)
 
-    assert said == [(line.kind, line.key, line.reference, line.amount_minor) for line in lines]
+    assert expected == [(line.kind, line.key, line.reference, line.amount_minor) for line in lines]
 
 
 def test_the_entries_of_the_ledger_match_what_payment_remembers() -> None:
@@ -402,11 +408,11 @@ def test_the_entries_of_the_ledger_match_what_payment_remembers() -> None:
         Line(kind="refund", key="r1", reference="re1", amount_minor=300, **same),
     ]
     booked = [line for posted in entries for line in lines_of_entry(posted, AT_MS)]
-    kept = lines_of_payment(after(payment, *story)[0], AT_MS)
+    payment_lines = lines_of_payment(after(payment, *story)[0], AT_MS)
 
-    found = reconcile([*provider, *kept, *booked], LATER_MS)
+    reconciliation = reconcile([*provider, *payment_lines, *booked], LATER_MS)
 
-    assert (2, 2) == (found.compared, found.matched)
+    assert (2, 2) == (reconciliation.compared, reconciliation.matched)
 
 
 def test_the_providers_file_is_read_as_the_provider_writes_it(tmp_path: Path) -> None:
@@ -462,14 +468,14 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.usefixtures("_folder")
 @pytest.mark.parametrize(
-    ("broker", "said"),
+    ("broker", "reason"),
     [
         pytest.param("", "payflow up", id="nothing runs"),
         pytest.param("127.0.0.1:9", "cannot reconcile", id="no broker"),
     ],
 )
 def test_who_cannot_look_says_so_with_two(
-    monkeypatch: pytest.MonkeyPatch, broker: str, said: str
+    monkeypatch: pytest.MonkeyPatch, broker: str, reason: str
 ) -> None:
     """Exit code 2 says nothing about the books."""
     monkeypatch.setenv("PAYFLOW_BROKER_URL", broker)
@@ -477,7 +483,7 @@ def test_who_cannot_look_says_so_with_two(
     result = CliRunner().invoke(command, ["--json"])
 
     assert 2 == result.exit_code
-    assert said in result.output
+    assert reason in result.output
     assert "Traceback" not in result.output
 
 
@@ -532,14 +538,18 @@ def test_what_nobody_can_read_is_named_and_no_book_with_it_is_reconciled() -> No
     place = "payflow-payment-payment-changelog/2/17 is not a row of payment: [red]malformed"
     console = Console(width=80, file=io.StringIO(), record=True)
 
-    found = reconcile(settled(), LATER_MS, unreadable=[place])
+    reconciliation = reconcile(settled(), LATER_MS, unreadable=[place])
     elsewhere = reconcile(settled(), LATER_MS, "2001-01-01", 978_307_200_000, unreadable=[place])
-    show(found, {}, console)
-    said = console.export_text()
+    show(reconciliation, {}, console)
+    output = console.export_text()
 
-    assert (False, 0, False) == (found.reconciled, len(found.offending), elsewhere.reconciled)
-    assert f"unreadable: {place}. Operator: who writes there?" in said
-    assert "1 compared: 1 matched, 0 in motion, 0 differ, 1 unreadable" in said
+    assert (False, 0, False) == (
+        reconciliation.reconciled,
+        len(reconciliation.offending),
+        elsewhere.reconciled,
+    )
+    assert f"unreadable: {place}. Operator: who writes there?" in output
+    assert "1 compared: 1 matched, 0 in motion, 0 differ, 1 unreadable" in output
 
 
 SENT_BACK = SettlementBooks(

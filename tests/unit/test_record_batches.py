@@ -42,7 +42,7 @@ BEFORE, BEHIND = batch(0, [b"a", b"b"]), batch(5, [b"c"])
 VICTIM = batch(2, [b"x" * 100, b"y" * 100, b"z" * 100])
 
 
-def shown(records: list[Any]) -> list[Any]:
+def bodies_of(records: list[Any]) -> list[Any]:
     """Return the body of each record; of unreadable batches, their offsets."""
     return [
         (each.value.first, each.value.last)
@@ -73,7 +73,7 @@ def test_an_unreadable_batch_is_one_record_that_says_where_it_lies(body: bytes, 
     """What lies before and behind it is read; its bytes are kept."""
     records, position = read(BEFORE + body + BEHIND)
 
-    assert [b"a", b"b", (2, 4), b"c"] == shown(records)
+    assert [b"a", b"b", (2, 4), b"c"] == bodies_of(records)
     assert ([0, 1, 4, 5], 6) == ([each.offset for each in records], position)
     assert (body, True) == (records[2].value, reason in records[2].value.reason)
 
@@ -98,7 +98,7 @@ def test_a_batch_without_an_end_costs_at_least_the_next_offset_and_no_loop(body:
 
 def test_a_batch_that_is_cut_off_behind_others_comes_again():
     """A broker cuts the last batch of an answer: that is not a fault."""
-    assert ([b"a", b"b"], 2) == (shown((found := read(BEFORE + VICTIM[:50]))[0]), found[1])
+    assert ([b"a", b"b"], 2) == (bodies_of((reading := read(BEFORE + VICTIM[:50]))[0]), reading[1])
 
 
 def test_an_answer_without_anything_is_none():
@@ -114,7 +114,7 @@ def test_what_lies_before_an_error_in_a_batch_is_read():
 
     records, position = read(with_content(whole, bytes(content)) + BEHIND, position=2)
 
-    assert ([b"x" * 10, (3, 3), b"c"], 6) == (shown(records), position)
+    assert ([b"x" * 10, (3, 3), b"c"], 6) == (bodies_of(records), position)
 
 
 @pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4, ZSTD])
@@ -122,7 +122,7 @@ def test_every_codec_of_kafka_is_read(codec: int):
     """The libraries are dependencies, not what somebody may have installed."""
     values = [b"body" * 100, None]
 
-    assert values == shown(read(batch(0, values, codec=codec))[0])
+    assert values == bodies_of(read(batch(0, values, codec=codec))[0])
 
 
 @pytest.mark.parametrize("codec", [GZIP, LZ4, ZSTD])
@@ -133,7 +133,7 @@ def test_a_few_bytes_that_claim_to_be_gigabytes_are_no_batch(
     whole = batch(0, [b"a" * 1_000_000], codec=codec)
     monkeypatch.setattr(compression, "CONTENT_BYTES_MAX", 100_000)
 
-    assert ([(0, 0), b"c"], 6) == (shown((found := read(whole + BEHIND))[0]), found[1])
+    assert ([(0, 0), b"c"], 6) == (bodies_of((reading := read(whole + BEHIND))[0]), reading[1])
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_snappy_is_read_with_and_without_the_blocks_of_java():
 
     for content in bodies:
         body = batch_bytes(BatchHeader(count=1, at_ms=1, attributes=SNAPPY), content)
-        assert [b"body" * 20_000] == shown(read(body)[0])
+        assert [b"body" * 20_000] == bodies_of(read(body)[0])
 
 
 def blocks(*contents: bytes) -> bytes:
@@ -187,7 +187,7 @@ def test_snappy_that_says_what_it_has_not_is_unreadable_before_it_is_unfolded(co
     """The library makes room for as much as a block says."""
     body = batch_bytes(BatchHeader(count=1, at_ms=1, attributes=SNAPPY), content)
 
-    assert [(0, 0), b"c"] == shown(read(body + BEHIND)[0])
+    assert [(0, 0), b"c"] == bodies_of(read(body + BEHIND)[0])
 
 
 # --- how much a few bytes may unfold to ---------------------------------------------------
@@ -206,7 +206,7 @@ def test_a_bomb_is_set_aside_and_the_longest_row_is_read(codec: int):
     bomb = compressed(codec, record_bytes(0, b"key", bytes(CONTENT_BYTES_MAX)))
     row = compressed(codec, record_bytes(0, b"key", longest))
 
-    assert [longest] == shown(read(row)[0])
+    assert [longest] == bodies_of(read(row)[0])
     [aside, behind], position = read(bomb + BEHIND)
     assert (True, 6) == (f"{CONTENT_BYTES_MAX} bytes" in aside.value.reason, position)
     assert (bomb, b"c") == (aside.value, behind.value)
@@ -262,7 +262,7 @@ def test_a_batch_of_headers_alone_is_unreadable_and_a_long_one_of_messages_is_no
 @pytest.mark.parametrize("content", [b"\xff" * 4_000_000, sized(b"\0" * 4_000_000)])
 def test_a_long_batch_without_structure_is_unreadable(content: bytes):
     """Its headers cannot be counted."""
-    assert [(0, 1), b"c"] == shown(read(compressed(ZSTD, content, 2) + BEHIND)[0])
+    assert [(0, 1), b"c"] == bodies_of(read(compressed(ZSTD, content, 2) + BEHIND)[0])
 
 
 async def test_a_step_opens_a_bounded_part_of_what_was_fetched_and_the_next_goes_on() -> None:
@@ -331,7 +331,7 @@ def test_what_was_aborted_is_passed_over_and_what_was_committed_is_read():
 
     records, position = read(body, aborted=[(theirs, 0)])
 
-    assert ([b"ours", b"theirs again"], 6) == (shown(records), position)
+    assert ([b"ours", b"theirs again"], 6) == (bodies_of(records), position)
 
 
 def wrapped(content: bytes, codec: int = GZIP, magic: int = 1, attributes: int = 0) -> bytes:
@@ -356,7 +356,7 @@ def test_messages_of_before_batches_are_read(magic: int, codec: int) -> None:
 
     times = [1_001, 1_000, 1_001] if magic else [0, 0, 0]
     assert ([1, 2, 3, 4], 5) == ([each.offset for each in records], position)
-    assert [b"a", b"x", b"y", b"c"] == shown(records)
+    assert [b"a", b"x", b"y", b"c"] == bodies_of(records)
     assert times == [each.timestamp for each in records[:3]]
 
 
@@ -399,7 +399,7 @@ def test_a_message_that_cannot_be_unfolded_is_set_aside(body: bytes, reason: str
     """It ends no process and holds none up; what lies around it is read."""
     records, position = read(BEFORE_MESSAGE + body + BEHIND_MESSAGE)
 
-    assert ([b"a", (2, 3), b"c"], 5) == (shown(records), position)
+    assert ([b"a", (2, 3), b"c"], 5) == (bodies_of(records), position)
     assert reason in records[1].value.reason
 
 

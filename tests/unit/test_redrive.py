@@ -195,15 +195,15 @@ def test_one_edit_is_one_event_for_all_services_that_dead_lettered_the_same_reco
 def test_the_audit_names_the_new_bytes_by_their_digest() -> None:
     """SHA-256, so that anybody can hold a file against it."""
     action = Action(who="ops", why="", at_ms=0)
-    said = dead_letter_edited(FIRST, b"[1]", edited(FIRST, 0, b"[1]", {}, ""), action, "")
+    audit = dead_letter_edited(FIRST, b"[1]", edited(FIRST, 0, b"[1]", {}, ""), action, "")
 
-    assert hashlib.sha256(b"[1]").hexdigest() == said.bytes_sha256
+    assert hashlib.sha256(b"[1]").hexdigest() == audit.bytes_sha256
 
 
 def test_what_the_audit_shows_of_an_edit_is_no_check_of_a_guess() -> None:
     """Its ids need the signing key, and the digest is masked, as the names in the bytes are."""
     action, body = Action(who="ops", why="", at_ms=0), b'{"customer_id":"c1"}'
-    shown = [
+    ids_by_secret = [
         [
             event_id(edited(FIRST, 0, body, {}, secret)),
             redrive_id(FIRST, body, secret),
@@ -213,13 +213,13 @@ def test_what_the_audit_shows_of_an_edit_is_no_check_of_a_guess() -> None:
     ]
     sent = edited(FIRST, 0, body, {}, "ours")
     audit = msgspec.to_builtins(dead_letter_edited(FIRST, body, sent, action, "ours"))
-    said = masked_body(audit, type_name(DeadLetterEdited))
+    masked_audit = masked_body(audit, type_name(DeadLetterEdited))
 
-    assert shown[0] == shown[2]
-    assert not set(shown[0]) & set(shown[1])
+    assert ids_by_secret[0] == ids_by_secret[2]
+    assert not set(ids_by_secret[0]) & set(ids_by_secret[1])
     assert sha256(body) == audit["bytes_sha256"]
-    assert sha256(body) not in str(said)
-    assert shown[0][1] == said["redrive_id"]
+    assert sha256(body) not in str(masked_audit)
+    assert ids_by_secret[0][1] == masked_audit["redrive_id"]
 
 
 async def test_a_second_redriver_is_refused_while_one_is_at_work(tmp_path) -> None:

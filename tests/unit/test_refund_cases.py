@@ -50,7 +50,7 @@ async def test_it_is_audited_and_then_emitted(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "status", "said"),
+    ("name", "changed", "status", "reason"),
     [
         pytest.param("oda", {}, 403, "approver", id="an operator alone"),
         pytest.param("pat", {"key": "r9"}, 409, "there wait compensation", id="no such refund"),
@@ -60,13 +60,13 @@ async def test_it_is_audited_and_then_emitted(site: Site) -> None:
     ],
 )
 async def test_a_decision_that_is_none_is_refused_with_what_is_wrong(
-    site: Site, name: str, changed: dict[str, str], status: int, said: str
+    site: Site, name: str, changed: dict[str, str], status: int, reason: str
 ) -> None:
     """And nothing is emitted."""
-    found, body = await decide(site, name, **changed)
+    actual_status, body = await decide(site, name, **changed)
 
-    assert (status, []) == (found, site.emitted)
-    assert said in str(body)
+    assert (status, []) == (actual_status, site.emitted)
+    assert reason in str(body)
 
 
 REPORTED = DISPUTED_REFUND_CASE[-1]
@@ -96,22 +96,22 @@ async def test_who_pays_by_hand_what_a_bank_may_refund_has_to_know_it(
     site: Site, story: tuple[Message, ...], changed: dict[str, str], status: int
 ) -> None:
     """Otherwise the customer is paid twice. What the provider is asked for is held anyhow."""
-    found, body = await decide(site, "pat", story=story, **changed)
+    actual_status, body = await decide(site, "pat", story=story, **changed)
 
-    assert status == found
+    assert status == actual_status
     assert (status == 409) == ("despite_dispute" in str(body))
     assert (status == 409) == (not site.emitted)
 
 
 async def test_who_has_paid_less_than_is_due_by_now_is_refused(site: Site) -> None:
     """A part has failed while an operator paid the rest: the case is of more than he has seen."""
-    (shown,) = open_cases(after(payment, *SHORT)[0])
+    (case,) = open_cases(after(payment, *SHORT)[0])
     failed = RefundFailed(
         transaction_id="o1", refund_key="r1", refund_id="re_0", reason="expired_or_canceled_card"
     )
 
-    grown = await decide(site, "pat", "r1", (*SHORT, failed), **shown.fields)
-    ended = await decide(site, "pat", "r1", (*SHORT,), **shown.fields)
+    grown = await decide(site, "pat", "r1", (*SHORT, failed), **case.fields)
+    ended = await decide(site, "pat", "r1", (*SHORT,), **case.fields)
 
     assert (409, "due_minor") == (grown[0], grown[1]["errors"][0]["field"])
     assert "0.01 GBP, and 4.00 GBP are due" in grown[1]["detail"]

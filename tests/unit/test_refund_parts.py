@@ -82,8 +82,8 @@ INQUIRY = InquireRefund(
 
 def charges_in(story: list[Received]) -> list[tuple[int, int]]:
     """Return the round and the amount of each refund that is asked for, after the first."""
-    asked = [each for each in emitted_by(story) if isinstance(each, RefundCharge)]
-    return [(each.round, each.amount_minor) for each in asked[1:]]
+    requests = [each for each in emitted_by(story) if isinstance(each, RefundCharge)]
+    return [(each.round, each.amount_minor) for each in requests[1:]]
 
 
 def failures_in(story: list[Received]) -> list[tuple[str, int, int, bool]]:
@@ -131,7 +131,7 @@ def test_a_webhook_about_a_part_is_asked_about(
 
 
 @pytest.mark.parametrize(
-    ("story", "failures", "asked"),
+    ("story", "failures", "charges"),
     [
         pytest.param(
             [*WHOLE, lost()], [("re_0", 399, 0, True)], [(1 + 1, 1), (3, 399)],
@@ -180,14 +180,14 @@ def test_a_webhook_about_a_part_is_asked_about(
     ],
 )  # fmt: skip
 def test_a_part_that_fails_is_due_again(
-    story: list[Received], failures: Any, asked: list[tuple[int, int]]
+    story: list[Received], failures: Any, charges: list[tuple[int, int]]
 ) -> None:
     """Just its amount, in a round of its own; a second time, or beside a case, an operator."""
     state, _ = after(payment, *story)
     left = {"r1": cases(state.refunds).get("r1", None)}
 
     assert failures == failures_in(story)
-    assert asked == charges_in(story)
+    assert charges == charges_in(story)
     assert 600 == left_minor(state.refunds, state.bill)
     assert all(tries or left["r1"] is not None or story[-1] == decided("retry")
                for *_, tries in failures)  # fmt: skip
@@ -283,16 +283,18 @@ def test_a_return_is_refunded_while_all_of_it_is(
     story: list[Received], refunded: bool, sums: tuple[int, int]
 ) -> None:
     """In the order and in the facts that `verify` counts; the customer reads each of it once."""
-    known = returns.Returns(by_id={"r1": returns.Return(amount_minor=400, status="accepted")})
+    order_returns = returns.Returns(
+        by_id={"r1": returns.Return(amount_minor=400, status="accepted")}
+    )
     facts, emitted = Facts(), emitted_by(story)
     for each in emitted:
-        known = returns.evolve(known, each)
+        order_returns = returns.evolve(order_returns, each)
         project(facts, each, START_MS)
     counted = facts.orders["o1"].returned("r1")
     failed = [each for each in emitted if isinstance(each, PaymentRefundFailed)]
     [message] = after(notification, *emitted[: emitted.index(failed[0]) + 1])[1]
 
-    assert refunded is known.by_id["r1"].refunded
+    assert refunded is order_returns.by_id["r1"].refunded
     assert sums == (counted.refunds, counted.refunded_minor)
     assert "Your bank has refused 3.99 GBP." in getattr(message, "text", "")
 
@@ -301,10 +303,10 @@ def test_two_parts_that_fail_at_once_are_asked_for_together() -> None:
     """The refund counts as one less, not two."""
     parts: list[Received] = [*WHOLE, lost(), paid(399, 3)]
     state = after(payment, *parts)[0]
-    known = state.refunds.by_key["r1"]
-    [part] = [replace(each, is_failed=True) for each in known.parts]
+    one_refund = state.refunds.by_key["r1"]
+    [part] = [replace(each, is_failed=True) for each in one_refund.parts]
     both = (part, replace(part, refund_id="re_9", round=0))
-    more = replace(known, parts=both, amount_minor=398)
+    more = replace(one_refund, parts=both, amount_minor=398)
     state = replace(state, refunds=put(state.refunds, "r1", more))
     _, emitted = receive(payment, state, noticed(7))
 
@@ -350,9 +352,9 @@ def test_what_a_bank_has_covered_is_no_end_of_a_part_that_comes_back() -> None:
 def test_a_dispute_holds_what_is_due_again_and_not_that_it_came_back() -> None:
     """The ledger reverses it at once; the provider is asked once the bank has decided."""
     state = after(payment, *WHOLE)[0]
-    known = state.refunds.by_key["r1"]
-    part = replace(known.parts[0], is_failed=True)
-    waits = put(state.refunds, "r1", replace(known, parts=(part,), status="owed", asks=0))
+    one_refund = state.refunds.by_key["r1"]
+    part = replace(one_refund.parts[0], is_failed=True)
+    waits = put(state.refunds, "r1", replace(one_refund, parts=(part,), status="owed", asks=0))
     blocked, free = (
         refund.pending(waits, state.bill, "pi", is_blocked=each) for each in (True, False)
     )

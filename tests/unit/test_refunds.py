@@ -45,7 +45,7 @@ def answer(kind: type, round_: int = 0, **more: object) -> Message:
     return kind(**about, **refund_id, **more)
 
 
-def asked(round_: int = 0, attempt: int = 0) -> RefundCharge:
+def refund_request(round_: int = 0, attempt: int = 0) -> RefundCharge:
     """Return the request of a round."""
     return RefundCharge(
         **ABOUT, refund_key=KEY, attempt=attempt, asked_at_ms=START_MS, round=round_
@@ -113,7 +113,7 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
         pytest.param([*CLOSED, PENDING, REFUNDED_IN_FULL], (refunded(),), None, id="it succeeds"),
         pytest.param(
             [*CLOSED, PENDING, FAILED],
-            (failed(was_refunded=False), asked(1, 0)),
+            (failed(was_refunded=False), refund_request(1, 0)),
             30,
             id="it fails: another refund",
         ),
@@ -125,7 +125,7 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
         ),
         pytest.param(
             [*CLOSED, REFUNDED_IN_FULL, CHANGED, alarm(2), FAILED],
-            (failed(was_refunded=True), asked(1, 0)),
+            (failed(was_refunded=True), refund_request(1, 0)),
             30,
             id="it has failed after all, and is reversed",
         ),
@@ -170,11 +170,13 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
         pytest.param([*CLOSED, SHORT, SHORT], (), None, id="and one case"),
         pytest.param(
             [*CLOSED, SHORT, RETRY],
-            (replace(asked(2), amount_minor=1),),
+            (replace(refund_request(2), amount_minor=1),),
             30,
             id="tried again, what is left is asked for",
         ),
-        pytest.param([*TO_CASE, RETRY], (asked(2, 0),), 30, id="an operator asks once more"),
+        pytest.param(
+            [*TO_CASE, RETRY], (refund_request(2, 0),), 30, id="an operator asks once more"
+        ),
         pytest.param(
             [*TO_CASE, SETTLED],
             (refunded(refund_id="bank-7", by_hand=True),),
@@ -190,9 +192,9 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
 )
 def test_refunds(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
     """After this story the last message makes it emit this, and it wants to be woken then."""
-    state, said = after(payment, *story)
+    state, actual = after(payment, *story)
 
-    assert emitted == said
+    assert emitted == actual
     due_now = due_seconds(payment, state)
     assert due == (None if due_now is None else round(due_now))
 
@@ -292,10 +294,12 @@ def test_a_refund_of_a_cancelled_order_that_failed_is_news_when_it_arrives() -> 
     """The first is said by the message that the order is cancelled; nothing else says the next."""
     story = [refunded(), failed(was_refunded=True), refunded(1), refunded(by_hand=True)]
 
-    said = [after(notification, *story[: at + 1])[1] for at in range(3)]
+    notifications = [after(notification, *story[: at + 1])[1] for at in range(3)]
     [by_hand] = after(notification, *story[:2], story[3])[1]
 
-    assert [[], ["Refund delayed"], ["Refund"]] == [[each.title for each in one] for one in said]
+    assert [[], ["Refund delayed"], ["Refund"]] == [
+        [each.title for each in one] for one in notifications
+    ]
     assert "10.00 GBP is on its way back." == by_hand.text
     assert () == after(notification, *story[:3], story[2])[1]
 

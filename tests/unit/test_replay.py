@@ -92,9 +92,9 @@ def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
 )  # fmt: skip
 def test_events_are_received_in_the_order_the_row_remembers(live, events, expected):
     """Topics do not say how they were interleaved."""
-    found = received(live, [event(*each) for each in reversed(events)])
+    actual = received(live, [event(*each) for each in reversed(events)])
 
-    assert expected == "".join(each.id for each in found)
+    assert expected == "".join(each.id for each in actual)
 
 
 def test_a_row_is_complete_when_all_it_remembers_was_read():
@@ -104,24 +104,36 @@ def test_a_row_is_complete_when_all_it_remembers_was_read():
     assert (True, False) == (complete(row("b"), read), complete(row("ab"), read))
 
 
-def kept(received_count: int, correlation_id: str = "o1") -> bytes:
+def row_bytes(received_count: int, correlation_id: str = "o1") -> bytes:
     context = Context(correlation_id=correlation_id)
     return encode_row(Row(state=Tally(received=received_count), context=context))
 
 
 def test_rows_are_equal_different_or_not_comparable():
     """A difference says which row, which part, and both sides."""
-    live = {(0, b"a"): kept(1), (0, b"b"): kept(1), (0, b"c"): kept(1), (1, b"d"): kept(1)}
-    made = {(0, b"a"): kept(1), (0, b"b"): kept(2), (0, b"c"): kept(9), (1, b"e"): kept(1)}
+    live = {
+        (0, b"a"): row_bytes(1),
+        (0, b"b"): row_bytes(1),
+        (0, b"c"): row_bytes(1),
+        (1, b"d"): row_bytes(1),
+    }
+    replayed_rows = {
+        (0, b"a"): row_bytes(1),
+        (0, b"b"): row_bytes(2),
+        (0, b"c"): row_bytes(9),
+        (1, b"e"): row_bytes(1),
+    }
 
-    found = compare(TALLY, live, made, {(0, b"c")})
+    comparison = compare(TALLY, live, replayed_rows, {(0, b"c")})
 
-    assert (1, 3, 1) == (found.equal, found.different, found.not_comparable)
+    assert (1, 3, 1) == (comparison.equal, comparison.different, comparison.not_comparable)
     assert [("b", "state", {"received": 1}, {"received": 2})] == [
         (each.key, each.part, each.live, each.replayed)
-        for each in found.differences
+        for each in comparison.differences
         if each.part == "state"
     ]
     assert {("d", "there", "none"), ("e", "none", "there")} == {
-        (each.key, each.live, each.replayed) for each in found.differences if each.part == "row"
+        (each.key, each.live, each.replayed)
+        for each in comparison.differences
+        if each.part == "row"
     }

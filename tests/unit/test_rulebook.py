@@ -34,10 +34,10 @@ def figure(function: str = "count", **parts: Any) -> dict[str, Any]:
 
 def book(*raw: dict[str, Any]) -> Book:
     """Return a book of these rules."""
-    made = Book()
+    rules = Book()
     for each in raw:
-        made = with_rule(made, read_rule(each, FIELDS))
-    return made
+        rules = with_rule(rules, read_rule(each, FIELDS))
+    return rules
 
 
 def world(**facts: Any) -> World:
@@ -125,8 +125,16 @@ def test_every_figure_may_be_asked_for_and_says_whose_it_is() -> None:
     of_nobody = {name for name, field in FIELDS.items() if not field.needs}
 
     assert set(FEATURES) <= set(FIELDS)
-    said = {"amount_minor", "hour", "weekday", "guest", "currency", "currency_rated", "country"}
-    assert {*OF_PAYMENT, *said} == of_nobody
+    payment_fields = {
+        "amount_minor",
+        "hour",
+        "weekday",
+        "guest",
+        "currency",
+        "currency_rated",
+        "country",
+    }
+    assert {*OF_PAYMENT, *payment_fields} == of_nobody
 
 
 def nested(depth: int) -> Any:
@@ -215,11 +223,11 @@ def test_who_decides(rules: list[dict[str, Any]], outcome: str, decided_by: str)
 def test_a_ruling_names_what_hit_what_would_have_and_what_nobody_knows() -> None:
     """Each kind apart."""
     unknown, absent = rule("unknown", when=UNKNOWN), rule("absent", when={"not": LISTED})
-    made = book(rule("hit"), rule("trial", state="shadow"), unknown, absent, rule("asleep"))
-    made = with_snooze(made, Snooze(rule_id="asleep", entity="card:k1", until_ms=10))
+    rules = book(rule("hit"), rule("trial", state="shadow"), unknown, absent, rule("asleep"))
+    rules = with_snooze(rules, Snooze(rule_id="asleep", entity="card:k1", until_ms=10))
 
-    now = judge(made, world(amount_minor=200), ("card:k1",), 9)
-    later = judge(made, world(amount_minor=200), ("card:k1",), 10)
+    now = judge(rules, world(amount_minor=200), ("card:k1",), 9)
+    later = judge(rules, world(amount_minor=200), ("card:k1",), 10)
 
     assert (["hit"], ("trial",), ("unknown",), ("asleep",)) == (
         [each.rule_id for each in now.hits], now.shadow, now.unknown, now.snoozed,
@@ -240,13 +248,13 @@ def test_a_book_has_one_name_however_it_was_written() -> None:
 
 def test_a_book_says_what_its_rules_look_at() -> None:
     """Of those that are active or on trial, each once."""
-    made = book(
+    rules = book(
         rule("a", when={"ge": [BURST, 5]}),
         rule("b", when={"ge": [BURST, 6]}, state="shadow"),
         rule("c", when={"ge": [{"max": {"of": "card", "window_seconds": 9}}, 6]}, state="paused"),
     )
 
-    assert (Aggregate(function="count", of="card", window_seconds=300),) == made.wants
+    assert (Aggregate(function="count", of="card", window_seconds=300),) == rules.wants
 
 
 def test_the_built_in_rules_can_be_published_and_read_again() -> None:

@@ -34,18 +34,18 @@ def order(currency: str, amount_minor: int) -> Order:
     )
 
 
-@pytest.mark.parametrize(("currency", "amount_minor", "shown"), SHOWN)
+@pytest.mark.parametrize(("currency", "amount_minor", "amount_text"), SHOWN)
 async def test_the_page_of_an_order_and_the_list_of_orders(
-    client: TestClient, queries: FakeWorker, currency: str, amount_minor: int, shown: str
+    client: TestClient, queries: FakeWorker, currency: str, amount_minor: int, amount_text: str
 ) -> None:
     """What is charged on the page, and what it comes to in its headline."""
     queries.keep("order", "o1", order(currency, amount_minor))
     page = await (await client.get("/console/transactions/o1")).text()
 
-    assert f"Charged {shown}" in page
+    assert f"Charged {amount_text}" in page
     assert not {wrong for wrong in WRONG if wrong in page}
     view = load_workflows()["order"].view
-    assert f"{shown} from France" == view.headline(view.facts(order(currency, amount_minor)))
+    assert f"{amount_text} from France" == view.headline(view.facts(order(currency, amount_minor)))
 
 
 @pytest.mark.parametrize(("currency", "amount_minor"), [("JPY", 1_250), ("KWD", 1_230)])
@@ -61,8 +61,8 @@ async def test_an_order_is_taken_in_its_currency(
     assert (202, currency, amount_minor) == (answer.status, message.currency, message.total_minor)
 
 
-@pytest.mark.parametrize(("currency", "amount_minor", "shown"), SHOWN)
-def test_the_messages_to_customers(currency: str, amount_minor: int, shown: str) -> None:
+@pytest.mark.parametrize(("currency", "amount_minor", "amount_text"), SHOWN)
+def test_the_messages_to_customers(currency: str, amount_minor: int, amount_text: str) -> None:
     """What they paid, and what they get back."""
     paid = PaymentCompleted(
         transaction_id="o1", payment_id="pi_1", amount_minor=amount_minor,
@@ -77,13 +77,13 @@ def test_the_messages_to_customers(currency: str, amount_minor: int, shown: str)
     for emitted in (notification.decide(INITIAL, paid, 1), notification.decide(state, back, 2)):
         text = " ".join(map(str, emitted))
 
-        assert shown in text
+        assert amount_text in text
         assert not {wrong for wrong in WRONG if wrong in text}
 
 
 async def test_the_page_of_invariants_shows_each_sum_in_its_currency() -> None:
     """Charged and refunded by currency, and money that is held."""
-    found = {
+    verdict = {
         "trouble": "", "age_seconds": 1, "balances": {}, "checks": [],
         "charged_by_currency": {"GBP": 1_250, "JPY": 1_250, "KWD": 1_230},
         "refunded_by_currency": {},
@@ -91,7 +91,7 @@ async def test_the_page_of_invariants_shows_each_sum_in_its_currency() -> None:
         "orders_cancelled": {"out_of_stock": 2},
     }  # fmt: skip
     text = await _environment.get_template("invariants.html").render_async(
-        found=found, made_of=tuple(found)[4:], title="Invariants", path="/", nav=(), who=None
+        found=verdict, made_of=tuple(verdict)[4:], title="Invariants", path="/", nav=(), who=None
     )
 
     assert "12.50 GBP, 1,250 JPY, 1.230 KWD" in text

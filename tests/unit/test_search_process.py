@@ -47,7 +47,7 @@ async def pool(started: Started) -> AsyncIterator[ProcessPool]:
     await pool.close()
 
 
-async def asked(pool: ProcessPool, **question: Any) -> list[Begun | Event]:
+async def search(pool: ProcessPool, **question: Any) -> list[Begun | Event]:
     return [each async for each in pool.search(Question(topic=TOPIC, **question))]
 
 
@@ -61,15 +61,15 @@ async def test_a_search_that_runs_away_is_ended(pool: ProcessPool, started: Star
     Until then one process answers all, also after a question that was wrong.
     """
     with pytest.raises(BadTerm, match="cel:"):
-        await asked(pool, cel="key ==")
+        await search(pool, cel="key ==")
     with pytest.raises(BadTerm, match="no partition 7"):
-        await asked(pool, start=parse_cursor("7/1"))
-    whole = await asked(pool)
+        await search(pool, start=parse_cursor("7/1"))
+    whole = await search(pool)
     assert 1 == started.count
-    answers = await asked(pool, cel=SQUARE)
+    answers = await search(pool, cel=SQUARE)
     done = answers[-1]
     assert isinstance(done, Done)
-    following = await asked(pool, cel=SQUARE, start=parse_cursor(done.cursor))
+    following = await search(pool, cel=SQUARE, start=parse_cursor(done.cursor))
 
     assert isinstance(whole[0], Begun)
     assert list(range(RECORDS)) == offsets(whole)
@@ -85,7 +85,7 @@ async def test_a_process_that_ends_by_itself_is_an_error() -> None:
     pool = ProcessPool(Config(), partial(SearchProcess.start, program="keyword"))
 
     with pytest.raises(InspectionError, match="search again"):
-        await asked(pool)
+        await search(pool)
     await pool.close()
 
 

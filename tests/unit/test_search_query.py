@@ -32,9 +32,9 @@ class FakeRecord(NamedTuple):
     timestamp: int = 1_700_000_000_000
 
 
-def found(record: Any, *messages: str, cel: str = "") -> bool:
-    wanted = parse(messages, cel)
-    return wanted.may_hold(record) and wanted.holds(MaskedRecord(record))
+def matches(record: Any, *messages: str, cel: str = "") -> bool:
+    query = parse(messages, cel)
+    return query.may_hold(record) and query.holds(MaskedRecord(record))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def found(record: Any, *messages: str, cel: str = "") -> bool:
 )
 def test_a_record_is_wanted(messages: list[str], expected: bool) -> None:
     """Every term has to hold."""
-    actual = found(FakeRecord(), *messages)
+    actual = matches(FakeRecord(), *messages)
 
     assert expected == actual
 
 
 @pytest.mark.parametrize(
-    ("messages", "cel", "said"),
+    ("messages", "cel", "reason"),
     [
         pytest.param(["kye:o1"], "", "'kye:o1': there are key:", id="no such term"),
         pytest.param(["key.x:o1"], "", "'key.x:o1'", id="a term that takes no name"),
@@ -88,13 +88,13 @@ def test_a_record_is_wanted(messages: list[str], expected: bool) -> None:
     ],
 )
 def test_what_cannot_be_looked_for_is_refused_by_name(
-    messages: list[str], cel: str, said: str
+    messages: list[str], cel: str, reason: str
 ) -> None:
     """The error repeats the term, and says which argument it stood in."""
     with pytest.raises(BadTerm) as error:
         parse(messages, cel)
 
-    assert said in str(error.value)
+    assert reason in str(error.value)
     assert ("q" if messages else "cel") == error.value.field
 
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_looked_for_is_refused_by_name(
 )
 def test_an_expression_sees_the_record(cel: str, expected: bool) -> None:
     """Key, type, headers, body, partition, offset and time."""
-    actual = found(FakeRecord(), cel=cel)
+    actual = matches(FakeRecord(), cel=cel)
 
     assert expected == actual
 
@@ -119,7 +119,7 @@ def test_an_expression_sees_the_record(cel: str, expected: bool) -> None:
 def test_an_expression_without_an_answer_fails_aloud(cel: str) -> None:
     """It is counted, not taken for no."""
     with pytest.raises(ExpressionFailed):
-        found(FakeRecord(), cel=cel)
+        matches(FakeRecord(), cel=cel)
 
 
 HIDDEN = "ada-lovelace-17850"
@@ -146,31 +146,31 @@ def test_what_is_masked_is_neither_shown_nor_found(body: str) -> None:
         key=f"customer:{HIDDEN}".encode(),
         headers=(("ce_subject", f"customer:{HIDDEN}".encode()), ("email", HIDDEN.encode())),
     )
-    shown = view_of(MaskedRecord(entity))
+    view = view_of(MaskedRecord(entity))
 
-    assert HIDDEN not in str(shown).replace("\x00", "")
-    assert not found(entity, HIDDEN)
-    assert not found(entity, "17850")
-    assert not found(entity, f"header.email:{HIDDEN}")
-    assert not found(entity, "header.email:ada*")
-    assert not found(entity, cel=f"key.contains('{HIDDEN}')")
-    assert not found(entity, cel=f"headers.exists(h, headers[h].contains('{HIDDEN}'))")
+    assert HIDDEN not in str(view).replace("\x00", "")
+    assert not matches(entity, HIDDEN)
+    assert not matches(entity, "17850")
+    assert not matches(entity, f"header.email:{HIDDEN}")
+    assert not matches(entity, "header.email:ada*")
+    assert not matches(entity, cel=f"key.contains('{HIDDEN}')")
+    assert not matches(entity, cel=f"headers.exists(h, headers[h].contains('{HIDDEN}'))")
     if not MaskedRecord(entity).broken:
-        assert not found(entity, cel=f"body.exists(k, body[k] == '{HIDDEN}' || k == '{HIDDEN}')")
+        assert not matches(entity, cel=f"body.exists(k, body[k] == '{HIDDEN}' || k == '{HIDDEN}')")
 
 
 def test_what_the_first_check_skips_was_never_wanted() -> None:
     """The quick check of raw bytes says no only where the masked record says no."""
     bodies = [b'{"a":"\\u006eeedle"}', b'{"a":"needle"}', b"needle", b"n\x00eedle", b"ne\xffedle"]
-    wanted = parse(["needle"])
+    query = parse(["needle"])
     missed = [
         b
         for b in bodies
-        if wanted.holds(MaskedRecord(FakeRecord(b))) and not wanted.may_hold(FakeRecord(b))
+        if query.holds(MaskedRecord(FakeRecord(b))) and not query.may_hold(FakeRecord(b))
     ]
 
     assert [] == missed
-    assert not wanted.may_hold(FakeRecord(b'{"a":"hay"}'))
+    assert not query.may_hold(FakeRecord(b'{"a":"hay"}'))
 
 
 @pytest.mark.parametrize(

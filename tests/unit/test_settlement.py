@@ -126,8 +126,8 @@ async def paid_out(shop: Shop, days: int = 4) -> None:
     await shop.later(days * DAY_SECONDS)
 
     async def arrived() -> bool:
-        found = (await shop.v1.payouts.list_async({})).data
-        return bool(found) and all(each.status == "paid" for each in found)
+        payouts = (await shop.v1.payouts.list_async({})).data
+        return bool(payouts) and all(each.status == "paid" for each in payouts)
 
     await until(arrived)
 
@@ -240,20 +240,22 @@ async def test_a_payout_that_fails_is_named_until_the_next_one_arrives(
     settlement = Settlement(shop)
     await shop.system.set(**{fault: 1.0})
     await settlement.charge("o1", 1_000, "gbp")
-    found: list[tuple[str, str, str]] = []
+    item_states: list[tuple[str, str, str]] = []
     for _ in range(20):
         await shop.later(DAY_SECONDS // 2)
         await until(partial(is_at_rest, shop))
         await settlement.settle()
-        found += [
+        item_states += [
             (each.state, each.order_id, each.payout_id)
             for each in await open_items(shop, settlement)
         ]
     second, first = (await shop.v1.payouts.list_async({})).data
 
     accounts = settlement.balances("cash_at_provider", "payout_clearing", "cash_at_bank")
-    assert {("payout failed", "o1", first.id)} == {each for each in found if "failed" in each[0]}
-    assert set() == {state for state, *_ in found} - {*EXPECTED, "payout failed"}
+    assert {("payout failed", "o1", first.id)} == {
+        each for each in item_states if "failed" in each[0]
+    }
+    assert set() == {state for state, *_ in item_states} - {*EXPECTED, "payout failed"}
     assert "paid" == second.status
     assert () == await open_items(shop, settlement)
     assert {"GBP": {"cash_at_provider": 0, "payout_clearing": 0, "cash_at_bank": 965}} == accounts
@@ -262,8 +264,8 @@ async def test_a_payout_that_fails_is_named_until_the_next_one_arrives(
 async def is_at_rest(shop: Shop) -> bool:
     """Return whether the provider has done what is due by its clock."""
     _, clock = await shop.system.ask("GET", "/_clock")
-    found = (await shop.v1.payouts.list_async({})).data
-    late = [each for each in found if each.arrival_date * 1_000 + DAY_MS <= clock["now_ms"]]
+    payouts = (await shop.v1.payouts.list_async({})).data
+    late = [each for each in payouts if each.arrival_date * 1_000 + DAY_MS <= clock["now_ms"]]
     return all(each.status in ("paid", "failed") for each in late)
 
 
@@ -300,20 +302,20 @@ async def test_a_payout_that_failed_goes_out_with_a_later_one() -> None:
     }
 
     async def answer(request: web.Request) -> web.Response:
-        found = lines[request.query["payout"]] if "payout" in request.query else [second, first]
-        body = {"object": "list", "url": request.path, "has_more": False, "data": found}
+        listing = lines[request.query["payout"]] if "payout" in request.query else [second, first]
+        body = {"object": "list", "url": request.path, "has_more": False, "data": listing}
         return web.json_response(body)
 
     app = web.Application()
     app.router.add_get("/v1/{name}", answer)
     async with TestServer(app) as server:
         provider = ProviderSettlement(Config(provider_url=str(server.make_url("")).rstrip("/")))
-        found = [await provider.lines(each) for each in await provider.payouts(0)]
+        payouts = [await provider.lines(each) for each in await provider.payouts(0)]
         await provider.close()
 
     assert [("po_1", "failed", ["txn_1"]), ("po_2", "paid", ["txn_1", "txn_2"])] == [
         (each.payout_id, each.status, [line.balance_transaction_id for line in each.lines])
-        for each in found
+        for each in payouts
     ]
 
 
@@ -322,9 +324,9 @@ async def test_a_payout_that_failed_goes_out_with_a_later_one() -> None:
 
 def compared(settlement: Settlement) -> Compared:
     """Return how the provider's file compares with the ledger, by the provider's clock."""
-    found = read_settlement(settlement.shop.system.config)
+    books = read_settlement(settlement.shop.system.config)
     posted = [line for each in settlement.entries for line in settlement_of_entry(each, 0)]
-    return compare(found, posted, max(payout.arrival_ms for payout in found.payouts))
+    return compare(books, posted, max(payout.arrival_ms for payout in books.payouts))
 
 
 def tamper(shop: Shop, change: str) -> None:
@@ -342,19 +344,19 @@ async def test_what_is_settled_reconciles_in_three_currencies(shop: Shop) -> Non
     await paid_out(shop)
     await settlement.settle()
 
-    found = compared(settlement)
+    comparison = compared(settlement)
 
     assert set(SALES) == {line.order_id for line in provider_lines(settlement.shop.system.config)}
     assert (True, 3, 3, 1, ()) == (
-        found.reconciled,
-        found.lines,
-        found.arrived,
-        found.not_ours,
-        found.open_items,
+        comparison.reconciled,
+        comparison.lines,
+        comparison.arrived,
+        comparison.not_ours,
+        comparison.open_items,
     )
     assert {"GBP": (1_872, 965), "JPY": (39, 0), "KWD": (1_501, 0)} == {
         currency: (sums.fees_in_ledger_minor, sums.not_ours_minor)
-        for currency, sums in found.totals.items()
+        for currency, sums in comparison.totals.items()
     }
 
 
@@ -397,9 +399,12 @@ async def test_what_was_tampered_with_is_found(shop: Shop, change: str, states: 
     await settlement.settle()
     tamper(shop, change)
 
-    found = compared(settlement)
+    comparison = compared(settlement)
 
-    assert (False, states) == (found.reconciled, {each.state for each in found.open_items})
+    assert (False, states) == (
+        comparison.reconciled,
+        {each.state for each in comparison.open_items},
+    )
 
 
 def test_the_oldest_time_is_read_first() -> None:

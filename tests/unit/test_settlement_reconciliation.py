@@ -68,13 +68,13 @@ def one_line(
     return compare(books, posted, AT_MS + round(days * DAY_MS))
 
 
-def states(found: Settlement) -> list[tuple[str, str, bool]]:
+def states(settlement: Settlement) -> list[tuple[str, str, bool]]:
     """Return what is open, how old it is, and whether it is wrong."""
-    return [(item.state, item.bucket, item.wrong) for item in found.open_items]
+    return [(item.state, item.bucket, item.wrong) for item in settlement.open_items]
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("settlement", "expected"),
     [
         pytest.param(one_line(LINE, PAYOUT, FEE, SENT, PAID, days=60), [], id="it has arrived"),
         pytest.param(
@@ -231,12 +231,12 @@ def states(found: Settlement) -> list[tuple[str, str, bool]]:
     ],
 )
 def test_an_open_item_says_what_it_is(
-    found: Settlement, expected: list[tuple[str, str, bool]]
+    settlement: Settlement, expected: list[tuple[str, str, bool]]
 ) -> None:
     """In words, with its age; only what time does not close is wrong."""
-    assert expected == states(found)
+    assert expected == states(settlement)
     differs = [state for state, _, wrong in expected if wrong and state != "payout failed"]
-    assert found.reconciled == (not differs)
+    assert settlement.reconciled == (not differs)
 
 
 TAKEN = BalanceLine(
@@ -293,20 +293,20 @@ def test_the_fee_of_a_dispute_is_what_the_provider_has_kept(
     expected: list[tuple[str, int | None, int | None]],
 ) -> None:
     """It is not a part of the amounts that are compared otherwise."""
-    found = compare(SettlementBooks(lines=tuple(lines)), posted, AT_MS + days * DAY_MS)
-    items = [each for each in found.open_items if each.balance_transaction_id.startswith("du")]
+    settlement = compare(SettlementBooks(lines=tuple(lines)), posted, AT_MS + days * DAY_MS)
+    items = [each for each in settlement.open_items if each.balance_transaction_id.startswith("du")]
 
     assert expected == [(each.state, each.provider_minor, each.ledger_minor) for each in items]
-    assert all(found.reconciled != item.wrong for item in items)
+    assert all(settlement.reconciled != item.wrong for item in items)
 
 
 def test_the_entry_of_a_dispute_says_its_fee() -> None:
     """And what of it came back; that is beside what is compared with the dispute itself."""
     sides = ("disputes_receivable", 1_000), ("dispute_fees", 1_500), ("cash_at_provider", -2_500)
-    taken = entry("dispute/du_1", *sides)
+    withdrawal = entry("dispute/du_1", *sides)
     won = entry("dispute reversed/du_1", ("dispute_fees", -500), ("cash_at_provider", 500))
 
-    assert [TAKEN_FEE] == list(settlement_of_entry(taken, AT_MS))
+    assert [TAKEN_FEE] == list(settlement_of_entry(withdrawal, AT_MS))
     assert [FEE_BACK] == list(settlement_of_entry(won, AT_MS))
     assert [] == list(settlement_of_entry(entry("chargeback/du_1", *sides), AT_MS))
 
@@ -331,23 +331,23 @@ def test_what_has_come_back_is_followed_to_the_next_payout() -> None:
         *(replace(each, payout_id="po_2") for each in (SENT, PAID)),
     )
 
-    found = compare(books, posted, AT_MS + 9 * DAY_MS)
+    settlement = compare(books, posted, AT_MS + 9 * DAY_MS)
     unsent = compare(books, posted[:3], AT_MS + 9 * DAY_MS)
 
     assert ([], 1, 0, 965) == (
-        states(found),
-        found.arrived,
-        found.not_ours,
-        found.totals["GBP"].paid_out_minor,
+        states(settlement),
+        settlement.arrived,
+        settlement.not_ours,
+        settlement.totals["GBP"].paid_out_minor,
     )
     assert [("missing payout", "2-7 d", True)] == states(unsent)
 
 
 def test_a_charge_without_a_balance_transaction_is_found() -> None:
     """Money that the provider took, and that is not in its balance."""
-    found = compare(SettlementBooks(unlisted=(FEE,)), (), AT_MS)
+    settlement = compare(SettlementBooks(unlisted=(FEE,)), (), AT_MS)
 
-    assert [("missing balance transaction", "0-1 d", True)] == states(found)
+    assert [("missing balance transaction", "0-1 d", True)] == states(settlement)
 
 
 def test_sums_are_kept_by_currency() -> None:
@@ -358,9 +358,9 @@ def test_sums_are_kept_by_currency() -> None:
     other = replace(WAITING, id="txn_3", order_id="")
     books = SettlementBooks(lines=(LINE, yen, other), payouts=(PAYOUT,))
 
-    found = compare(books, (FEE, SENT, PAID), AT_MS)
+    settlement = compare(books, (FEE, SENT, PAID), AT_MS)
 
-    pounds, yens = found.totals["GBP"], found.totals["JPY"]
+    pounds, yens = settlement.totals["GBP"], settlement.totals["JPY"]
     assert (35, 35, 965, 965, 0, 965) == (
         pounds.fees_at_provider_minor,
         pounds.fees_in_ledger_minor,
@@ -374,7 +374,7 @@ def test_sums_are_kept_by_currency() -> None:
         yens.fees_in_ledger_minor,
         yens.in_balance_minor,
     )
-    assert (2, 1, 1) == (found.lines, found.arrived, found.not_ours)
+    assert (2, 1, 1) == (settlement.lines, settlement.arrived, settlement.not_ours)
 
 
 def test_people_read_what_is_open_and_how_old_it_is() -> None:
@@ -382,14 +382,14 @@ def test_people_read_what_is_open_and_how_old_it_is() -> None:
     line = replace(LINE, order_id="[red]o1", currency="KWD", fee_minor=40, net_minor=960)
     posted = tuple(replace(each, currency="KWD") for each in (FEE, SENT))
     payout = replace(ON_ITS_WAY, currency="KWD", amount_minor=960)
-    shown = io.StringIO()
+    output = io.StringIO()
 
     show_settlement(
         compare(SettlementBooks(lines=(line,), payouts=(payout,)), posted, AT_MS + 9 * DAY_MS),
-        Console(file=shown, width=200),
+        Console(file=output, width=200),
     )
 
-    text = shown.getvalue()
+    text = output.getvalue()
     assert "[red]o1 txn_1: amount differs  (provider 0.040 KWD, ledger 0.035 KWD; 9 d)" in text
     assert "settlement, payout in transit: 2-7 d: 1" in text
     assert "fees 0.040 KWD at the provider, 0.035 KWD in the ledger" in text
@@ -448,16 +448,16 @@ def test_an_entry_of_another_cause_is_none_of_settlement() -> None:
 def test_the_oldest_wrong_item_is_the_first() -> None:
     """What is only open comes after what is wrong."""
     late = replace(WAITING, id="txn_2", at_ms=AT_MS + 1)
-    found = compare(SettlementBooks(lines=(late, WAITING)), (), AT_MS + 3 * DAY_MS)
+    settlement = compare(SettlementBooks(lines=(late, WAITING)), (), AT_MS + 3 * DAY_MS)
 
-    items: list[OpenItem] = list(found.open_items)
+    items: list[OpenItem] = list(settlement.open_items)
 
     assert ["txn_1", "txn_2"] == [item.balance_transaction_id for item in items if item.wrong]
     assert [True, True, False, False] == [item.wrong for item in items]
 
 
 @pytest.mark.parametrize(
-    ("found", "reconciled", "sent_back"),
+    ("settlement", "reconciled", "sent_back"),
     [
         pytest.param(one_line(LINE, PAYOUT, FEE, SENT, PAID), True, 0, id="it has arrived"),
         pytest.param(
@@ -475,7 +475,7 @@ def test_the_oldest_wrong_item_is_the_first() -> None:
     ],
 )
 def test_a_payout_that_was_sent_back_is_no_difference_of_books(
-    found: Settlement, reconciled: bool, sent_back: int
+    settlement: Settlement, reconciled: bool, sent_back: int
 ) -> None:
     """It waits for a person, and is counted apart: `payflow reconcile` ends with a code for it."""
-    assert (reconciled, sent_back) == (found.reconciled, found.sent_back)
+    assert (reconciled, sent_back) == (settlement.reconciled, settlement.sent_back)

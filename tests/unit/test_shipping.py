@@ -215,9 +215,9 @@ def test_stopping(earlier: list[Received], when: Received, then: tuple[Message, 
 )
 def test_waiting(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
     """After this story the last message makes it emit this, and it wants to be woken then."""
-    state, said = after(shipping, *story)
+    state, actual = after(shipping, *story)
 
-    assert emitted == said
+    assert emitted == actual
     assert due == due_seconds(shipping, state)
 
 

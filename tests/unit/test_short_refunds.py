@@ -52,10 +52,12 @@ from workflows.payment.refund import left_minor
 def test_what_is_left_is_asked_for_and_no_more(more: list[Received], refunds: Any) -> None:
     """In sum the customer gets what was due, and the books say so line by line."""
     story = [*SHORT, *more]
-    asked = [each.amount_minor for each in emitted_by(story) if isinstance(each, RefundCharge)]
+    amounts_minor = [
+        each.amount_minor for each in emitted_by(story) if isinstance(each, RefundCharge)
+    ]
 
     assert [("re_0", 399, 1, False), *refunds] == refunds_in(story)
-    assert asked == [400, *[1 for each in more if each == decided("retry")]]
+    assert amounts_minor == [400, *[1 for each in more if each == decided("retry")]]
 
 
 @pytest.mark.parametrize(
@@ -118,12 +120,14 @@ def test_a_return_is_refunded_once_all_of_it_is() -> None:
     """The order, the facts that verify counts, and what the customer reads."""
     parts = [each for each in emitted_by([*SHORT, decided("retry"), paid(1, 2)])
              if isinstance(each, PaymentRefunded)]  # fmt: skip
-    known = returns.Returns(by_id={"r1": returns.Return(amount_minor=400, status="accepted")})
-    after_part, after_all = (
-        returns.evolve(known, parts[0]),
-        returns.evolve(returns.evolve(known, parts[0]), parts[1]),
+    order_returns = returns.Returns(
+        by_id={"r1": returns.Return(amount_minor=400, status="accepted")}
     )
-    said = [getattr(after(notification, *parts[: at + 1])[1][0], "text", "") for at in range(2)]
+    after_part, after_all = (
+        returns.evolve(order_returns, parts[0]),
+        returns.evolve(returns.evolve(order_returns, parts[0]), parts[1]),
+    )
+    texts = [getattr(after(notification, *parts[: at + 1])[1][0], "text", "") for at in range(2)]
     facts = Facts()
     for each in parts:
         project(facts, each, START_MS)
@@ -131,8 +135,10 @@ def test_a_return_is_refunded_once_all_of_it_is() -> None:
 
     assert [False, True] == [each.by_id["r1"].refunded for each in (after_part, after_all)]
     assert (1, 400) == (counted.refunds, counted.refunded_minor)
-    assert "3.99 GBP is on its way back. Of your refund 0.01 GBP are left: we see to it." == said[0]
-    assert "0.01 GBP is on its way back." == said[1]
+    assert (
+        "3.99 GBP is on its way back. Of your refund 0.01 GBP are left: we see to it." == texts[0]
+    )
+    assert "0.01 GBP is on its way back." == texts[1]
 
 
 def test_an_order_is_cancelled_once_all_of_its_money_is_back() -> None:

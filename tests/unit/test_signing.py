@@ -90,8 +90,8 @@ def test_a_retry_and_a_redriven_dead_letter_keep_the_signature_they_came_with():
 
     assert not is_authentic(as_read(signed(on_its_way, "one")), payment_topics.payments, CONFIG)
     assert not is_authentic(as_read(signed(back, "one")), payment_topics.payments, CONFIG)
-    kept = to_retry(SIGNED, "notification", 1, 0, "later")
-    assert is_authentic(as_read(signed(kept, "one")), payment_topics.payments, CONFIG)
+    retry = to_retry(SIGNED, "notification", 1, 0, "later")
+    assert is_authentic(as_read(signed(retry, "one")), payment_topics.payments, CONFIG)
 
 
 def test_a_dead_letter_is_signed_with_its_reasons():

@@ -45,9 +45,11 @@ def adjust(adjustment_id: str, delta: int) -> AdjustStock:
     return AdjustStock(adjustment_id=adjustment_id, sku="mug", delta=delta)
 
 
-def adjusted(adjustment_id: str, delta: int, asked: int) -> StockAdjusted:
+def adjusted(adjustment_id: str, delta: int, delta_asked: int) -> StockAdjusted:
     """Return what could be applied of it."""
-    return StockAdjusted(adjustment_id=adjustment_id, sku="mug", delta=delta, delta_asked=asked)
+    return StockAdjusted(
+        adjustment_id=adjustment_id, sku="mug", delta=delta, delta_asked=delta_asked
+    )
 
 
 def at(message: Any, order_id: str) -> Message:

@@ -126,8 +126,8 @@ def test_at_most_three_damaged_copies_are_kept(tmp_path: Path) -> None:
         halve(only(table(tmp_path), "*.sst"))
         set_aside_damaged(tmp_path)
 
-    kept = sorted(path.name for path in tmp_path.glob("**/*.damaged-*"))
-    assert [f"tally-0.db.damaged-{number}" for number in (3, 4, 5)] == kept
+    copies = sorted(path.name for path in tmp_path.glob("**/*.damaged-*"))
+    assert [f"tally-0.db.damaged-{number}" for number in (3, 4, 5)] == copies
 
 
 @pytest.mark.parametrize("read", ["scan", "get"])

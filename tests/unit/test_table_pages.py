@@ -74,10 +74,10 @@ def test_answers_of_several_workers_end_where_the_shortest_ends() -> None:
     def page(keys: str, following: str | None = None) -> RowPage:
         return RowPage(rows=[{"key": key, "partition": 0} for key in keys], next=following)
 
-    found = merged([page("ace", "e"), page("bdfh"), page("g")], 9, partial=False)
+    whole = merged([page("ace", "e"), page("bdfh"), page("g")], 9, partial=False)
     short = merged([page("ace", "e"), page("bdfh")], 2, partial=True)
 
-    assert ("abcde", "e", False) == ("".join(row["key"] for row in found.rows), *found[1:])
+    assert ("abcde", "e", False) == ("".join(row["key"] for row in whole.rows), *whole[1:])
     assert ("ab", None, True) == ("".join(row["key"] for row in short.rows), *short[1:])
 
 
@@ -91,13 +91,13 @@ def test_behind_a_long_key_goes_on_behind_all_that_begin_so() -> None:
 
 def test_what_is_cut_says_how_much() -> None:
     """Texts, lists and dicts, at any depth; what is short stays."""
-    shown: Any = shortened_deep(
+    short: Any = shortened_deep(
         {"a": ["x" * 900_000], "b": list(range(9_000)), "c": {str(at): at for at in range(9_000)}}
     )
 
-    assert "… (+898,000 characters)" == shown["a"][0][2_000:]
-    assert (2_001, "… (+7,000 members)") == (len(shown["b"]), shown["b"][-1])
-    assert (2_001, "+7,000 members") == (len(shown["c"]), shown["c"]["…"])
+    assert "… (+898,000 characters)" == short["a"][0][2_000:]
+    assert (2_001, "… (+7,000 members)") == (len(short["b"]), short["b"][-1])
+    assert (2_001, "+7,000 members") == (len(short["c"]), short["c"]["…"])
     assert {"n": [1, None, "x"]} == shortened_deep({"n": [1, None, "x"]})
 
 

@@ -74,13 +74,13 @@ def test_compensation_retries_and_failures_are_marked():
 def test_the_waterfall_spans_the_whole_transaction():
     """From its first moment at the left to its last at the right; nothing has no width."""
     bars = timeline([entry("a", "", 0, 100), entry("b", "a", 150, 200)])
-    drawn = waterfall(bars)
+    chart = waterfall(bars)
 
-    assert LABEL_WIDTH == drawn.lines[0].works_x
-    assert LABEL_WIDTH + CHART_WIDTH == drawn.lines[1].works_x + drawn.lines[1].works_width
-    assert CHART_WIDTH / 2 == drawn.lines[1].waits_width
-    assert all(line.works_width > 0 for line in drawn.lines)
-    assert (0, 100) == (drawn.ticks[0][1], drawn.ticks[-1][1])
+    assert LABEL_WIDTH == chart.lines[0].works_x
+    assert LABEL_WIDTH + CHART_WIDTH == chart.lines[1].works_x + chart.lines[1].works_width
+    assert CHART_WIDTH / 2 == chart.lines[1].waits_width
+    assert all(line.works_width > 0 for line in chart.lines)
+    assert (0, 100) == (chart.ticks[0][1], chart.ticks[-1][1])
     assert () == waterfall([]).lines
 
 
@@ -95,26 +95,26 @@ def test_time_in_which_nothing_happens_is_cut_out():
             entry("d", "c", day_ms + 50, day_ms + 100),
         ]
     )
-    drawn = waterfall(bars)
+    chart = waterfall(bars)
 
-    (pause,) = drawn.pauses
+    (pause,) = chart.pauses
     assert (day_ms - 200, PAUSE_WIDTH) == (pause.ms, pause.width)
-    first, second = drawn.lines[1], drawn.lines[3]
+    first, second = chart.lines[1], chart.lines[3]
     assert abs(first.waits_width - second.waits_width) < 0.2
     assert first.works_x + first.works_width <= pause.x + 0.2
-    assert pause.x + pause.width <= drawn.lines[2].works_x + 0.2
+    assert pause.x + pause.width <= chart.lines[2].works_x + 0.2
     assert abs(LABEL_WIDTH + CHART_WIDTH - second.works_x - second.works_width) < 0.2
-    assert (0, day_ms) == (drawn.ticks[0][1], drawn.ticks[-1][1])
+    assert (0, day_ms) == (chart.ticks[0][1], chart.ticks[-1][1])
 
 
 def test_however_many_cuts_there_are_half_the_width_is_for_what_happened():
     """And each line begins where the one before it began, or later."""
     bars = timeline([entry(str(at), "", 0, 1_000 * (at + 1)) for at in range(100)])
-    drawn = waterfall(bars)
+    chart = waterfall(bars)
 
-    assert 99 == len(drawn.pauses)
-    assert sum(pause.width for pause in drawn.pauses) <= CHART_WIDTH / 2 + 10
-    assert sorted(line.works_x for line in drawn.lines) == [line.works_x for line in drawn.lines]
+    assert 99 == len(chart.pauses)
+    assert sum(pause.width for pause in chart.pauses) <= CHART_WIDTH / 2 + 10
+    assert sorted(line.works_x for line in chart.lines) == [line.works_x for line in chart.lines]
 
 
 def test_what_is_not_emitted_apart_is_known_as_such():
@@ -131,7 +131,7 @@ def test_what_is_not_emitted_apart_is_known_as_such():
 
 def test_depth_is_a_column_and_effects_of_one_cause_lie_below_each_other():
     """What has no cause in the journal follows the event before it, with a stub."""
-    drawn = graph(
+    chart = graph(
         timeline(
             [
                 entry("a", "", 0, 100),
@@ -142,22 +142,22 @@ def test_depth_is_a_column_and_effects_of_one_cause_lie_below_each_other():
         )
     )
 
-    (ax, ay), (bx, by), (cx, cy), (dx, _) = drawn.nodes
+    (ax, ay), (bx, by), (cx, cy), (dx, _) = chart.nodes
     assert ax < bx == cx < dx
     assert ay == by < cy
-    assert [dx] == [stub.x2 for stub in drawn.stubs]
-    assert 2 == len(drawn.arrows)
+    assert [dx] == [stub.x2 for stub in chart.stubs]
+    assert 2 == len(chart.arrows)
 
 
 def test_arrows_lead_from_causes_to_effects():
     """Each to the right of what caused it."""
-    drawn = graph(timeline([entry("a", "", 0, 100), entry("b", "a", 0, 120)]))
+    chart = graph(timeline([entry("a", "", 0, 100), entry("b", "a", 0, 120)]))
 
-    assert [("payment", 22)] == list(drawn.swimlanes)
-    assert [(drawn.nodes[0], drawn.nodes[1])] == [
-        ((arrow.x1, arrow.y1), (arrow.x2, arrow.y2)) for arrow in drawn.arrows
+    assert [("payment", 22)] == list(chart.swimlanes)
+    assert [(chart.nodes[0], chart.nodes[1])] == [
+        ((arrow.x1, arrow.y1), (arrow.x2, arrow.y2)) for arrow in chart.arrows
     ]
-    assert drawn.nodes[0][0] < drawn.nodes[1][0]
+    assert chart.nodes[0][0] < chart.nodes[1][0]
 
 
 def test_a_span_is_read_from_its_traceparent():

@@ -50,7 +50,7 @@ def balance_of(*entries: EntryPosted) -> TrialBalance:
     return trial_balances(verdict_of(*entries))["order"]
 
 
-def shown(balance: TrialBalance) -> str:
+def text_of(balance: TrialBalance) -> str:
     """Return what people read."""
     console = Console(file=io.StringIO(), width=100)
     show("order", balance, console)
@@ -72,7 +72,7 @@ def test_every_account_has_its_balance_in_its_currency() -> None:
 
 def test_amounts_are_read_with_the_decimals_of_their_currency() -> None:
     """Debit and credit each have a column; what is off is in the last line."""
-    text = shown(balance_of(PAID, SOLD, PAID_IN_YEN, LOPSIDED))
+    text = text_of(balance_of(PAID, SOLD, PAID_IN_YEN, LOPSIDED))
     lines = {" ".join(line.split()) for line in text.replace("│", " ").splitlines()}
 
     assert {
@@ -86,7 +86,7 @@ def test_amounts_are_read_with_the_decimals_of_their_currency() -> None:
 
 def test_an_empty_ledger_says_so() -> None:
     """Before the first payment there is no currency to show."""
-    assert "nothing is posted yet" in shown(balance_of())
+    assert "nothing is posted yet" in text_of(balance_of())
 
 
 @pytest.mark.parametrize(

@@ -73,19 +73,19 @@ class Talk:
 
     async def _receive(self, message: Message) -> None:
         self.state, emitted = receive(payment, self.state, (message, self.now))
-        for said in emitted:
-            self.emitted.append((self.now, said))
-            if isinstance(said, COMMANDS):
-                for seconds, answer in await self.ask(said, self.now):
+        for each in emitted:
+            self.emitted.append((self.now, each))
+            if isinstance(each, COMMANDS):
+                for seconds, answer in await self.ask(each, self.now):
                     self.will_consume(answer, self.now + seconds)
 
     def at(self, *kinds: type[Message]) -> list[float]:
         """Return when messages of `kinds` were emitted, in seconds."""
-        return [seconds for seconds, said in self.emitted if isinstance(said, kinds)]
+        return [seconds for seconds, message in self.emitted if isinstance(message, kinds)]
 
     def messages(self, *kinds: type[Message]) -> list[Any]:
         """Return the messages of `kinds` that were emitted."""
-        return [said for _, said in self.emitted if isinstance(said, kinds)]
+        return [message for _, message in self.emitted if isinstance(message, kinds)]
 
 
 def unknown(command: Any, reason: str = "no connection") -> Message:
@@ -98,7 +98,7 @@ def unknown(command: Any, reason: str = "no connection") -> Message:
     return p.ChargeUnknown(transaction_id="o1", attempt=attempt, reason=reason)
 
 
-def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
+def outage(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
     """Return a provider that is gone until then: it refuses at once, or says nothing at all."""
     state: dict[str, Message] = {}
 
@@ -126,13 +126,13 @@ def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
 
 async def test_a_pending_payment_is_inquired_later_and_later_up_to_a_limit() -> None:
     """The pauses double from a second to half a minute, and no inquiry is the last."""
-    talk = Talk(gone(float("inf")))
+    talk = Talk(outage(float("inf")))
     talk.will_consume(example.PLACED, 0)
 
     await talk.run(until=charge_evolution.OUTCOME_MS / 1_000)
 
-    asked = talk.at(*COMMANDS)
-    pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    asked_seconds = talk.at(*COMMANDS)
+    pauses = [later - sooner for sooner, later in itertools.pairwise(asked_seconds)]
     assert [1, 2, 4, 8, 16, 30, 30, 30, 30, 30] == pauses[:10]
     assert {30} == set(pauses[5:])
     assert 1 == len(talk.messages(PaymentPending))
@@ -146,7 +146,7 @@ async def test_a_pending_payment_always_ends_once_the_provider_is_back(
     gone_seconds: float, silent: bool
 ) -> None:
     """Completed, or voided when nobody may wait longer; never both, and soon after it is back."""
-    talk = Talk(gone(gone_seconds, silent=silent, latency=0.2))
+    talk = Talk(outage(gone_seconds, silent=silent, latency=0.2))
     talk.will_consume(example.PLACED, 0)
 
     await talk.run()
@@ -164,7 +164,7 @@ async def test_a_pending_payment_always_ends_once_the_provider_is_back(
 @pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
 async def test_a_provider_that_stays_away_is_asked_to_void_by_the_deadline(silent: bool) -> None:
     """Never before not knowing has lasted for `PENDING_MS`, and never after `OUTCOME_MS`."""
-    talk = Talk(gone(float("inf"), silent=silent))
+    talk = Talk(outage(float("inf"), silent=silent))
     talk.will_consume(example.PLACED, 0)
 
     await talk.run(until=charge_evolution.OUTCOME_MS / 1_000 + 1)
@@ -185,7 +185,7 @@ def test_deadlines_fit_into_each_other() -> None:
 
 async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> None:
     """Voided as soon as it is back, and reported as cancelled: not charged, not refunded."""
-    talk = Talk(gone(TWO_MINUTES))
+    talk = Talk(outage(TWO_MINUTES))
     talk.will_consume(example.PLACED, 0)
     talk.will_consume(example.CANCELLED, 40)
 
@@ -207,7 +207,7 @@ async def test_a_refund_that_stays_unknown_is_emitted_once_and_asked_for_all_the
 
     When it comes at last it is emitted.
     """
-    later = gone(3_600, silent=silent)
+    later = outage(3_600, silent=silent)
 
     async def charges_at_once(command: Any, now: float) -> Sequence[tuple[float, Message]]:
         is_refund = isinstance(command, p.RefundCharge)
@@ -252,14 +252,14 @@ async def test_each_overdue_refund_is_emitted_by_its_own_age() -> None:
 
     assert ["r1", "r2"] == [key for key, _ in late]
     assert all(
-        begun + 300 <= at <= begun + 360 for begun, (_, at) in zip((2, 200), late, strict=True)
+        began + 300 <= at <= began + 360 for began, (_, at) in zip((2, 200), late, strict=True)
     )
 
 
 def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
     """Old rows decode; the next question sets the age that was not kept."""
     old = msgspec.json.decode(b'{"amount_minor": 5, "status": "asked"}', type=refund.Refund)
-    asked = p.RefundCharge(
+    request = p.RefundCharge(
         transaction_id="o1",
         payment_id="pi",
         refund_key="r1",
@@ -268,7 +268,7 @@ def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
         attempt=1,
     )
 
-    aged = refund_evolution.evolve(refund.Refunds(by_key={"r1": old}), asked, START_MS)
+    aged = refund_evolution.evolve(refund.Refunds(by_key={"r1": old}), request, START_MS)
 
     assert (0, START_MS) == (old.asked_at_ms, aged.by_key["r1"].asked_at_ms)
 

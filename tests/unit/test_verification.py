@@ -76,10 +76,10 @@ class LocalQueries:
 
     def charge(self, order_id: str = "o1", minor: int = 800, refunded: int = 0) -> "LocalQueries":
         assert self.provider is not None
-        taken = self.provider.setdefault(order_id, ProviderRecord())
-        taken.charges += 1
-        taken.charged_minor += minor
-        taken.refunded_minor += refunded
+        record = self.provider.setdefault(order_id, ProviderRecord())
+        record.charges += 1
+        record.charged_minor += minor
+        record.refunded_minor += refunded
         return self
 
     def shipment(self, status: str, order_id: str = "o1") -> "LocalQueries":
@@ -439,8 +439,8 @@ def test_a_instance_at_work_is_no_broken_instance(queries):
     """A second after it was placed, an order may be ahead here and behind there."""
     at_work = queries()
     assert at_work.provider is not None
-    for taken in at_work.provider.values():
-        taken.last_ms = PLACED_MS
+    for record in at_work.provider.values():
+        record.last_ms = PLACED_MS
 
     assert {} == at_work.broken(now_ms=PLACED_MS + 1_000)
 
@@ -449,8 +449,8 @@ def test_a_webhook_may_take_as_long_as_a_lost_one_does():
     """A refund fails by itself at the provider: until it is known here, nothing is broken."""
     queries = cancelled()
     assert queries.provider is not None
-    taken = queries.provider["o1"]
-    taken.refunded_minor, taken.unasked_ms = 0, NOW_MS
+    record = queries.provider["o1"]
+    record.refunded_minor, record.unasked_ms = 0, NOW_MS
 
     broken = {
         waited_ms: [
@@ -618,9 +618,9 @@ def test_latency_runs_to_the_first_shipment_or_cancellation():
     late = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="again")
     queries = completed().publish(late, at_ms=PLACED_MS + 900)
 
-    taken = Latency(p50=250, p95=250, p99=250, max=250)
+    latency = Latency(p50=250, p95=250, p99=250, max=250)
 
-    assert taken == queries.judge().figures["latency_ms"]
+    assert latency == queries.judge().figures["latency_ms"]
 
 
 @pytest.mark.parametrize(

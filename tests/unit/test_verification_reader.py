@@ -47,17 +47,17 @@ def parked(before: Record) -> Record:
     return replace(before, topic=sent.topic, headers=tuple(sent.headers))
 
 
-def facts_of(found: Record) -> Facts:
-    """Return what verify knows of `found`, which nobody has consumed yet."""
+def facts_of(source_record: Record) -> Facts:
+    """Return what verify knows of `source_record`, which nobody has consumed yet."""
     consistent_cut = ConsistentCut(
         sources=sources_of([ORDER]),
-        consumed={"shipping": frozenset({"orders", "payments", found.topic})},
+        consumed={"shipping": frozenset({"orders", "payments", source_record.topic})},
         committed={"shipping": {}},
         begins={},
         ends={},
     )
     facts = Facts()
-    Reader(facts, [ORDER], consistent_cut, 1_000, {}, CONFIG).take(found, 1_000)
+    Reader(facts, [ORDER], consistent_cut, 1_000, {}, CONFIG).take(source_record, 1_000)
     return facts
 
 
@@ -71,7 +71,7 @@ NO_MESSAGE = replace(SIGNED, value=b"{")
 
 
 @pytest.mark.parametrize(
-    ("found", "pending"),
+    ("source_record", "pending"),
     [
         pytest.param(SIGNED, {"o1"}, id="an event of ours"),
         pytest.param(record(paid("o1"), VICTIM), set(), id="one without a signature"),
@@ -85,9 +85,11 @@ NO_MESSAGE = replace(SIGNED, value=b"{")
         pytest.param(NO_MESSAGE, set(), id="what is not a message"),
     ],
 )
-def test_only_what_an_agent_takes_explains_a_difference(found: Record, pending: set[str]) -> None:
+def test_only_what_an_agent_takes_explains_a_difference(
+    source_record: Record, pending: set[str]
+) -> None:
     """On its topic and on a retry topic alike; that it is parked is counted all the same."""
-    lies_there, waits = facts_of(found), facts_of(parked(found))
+    lies_there, waits = facts_of(source_record), facts_of(parked(source_record))
 
     assert pending == lies_there.pending == waits.pending
     assert (0, 1) == (lies_there.parked, waits.parked)

@@ -76,7 +76,7 @@ def test_everything_is_shown_and_nothing_obeyed() -> None:
     console.print(shown(VIEW, {"orders": [1.0, 2.5]}))
     text = console.export_text()
 
-    assert [] == [said for said in SAID if said not in text]
+    assert [] == [part for part in SAID if part not in text]
 
 
 def test_the_figures_by_country_are_those_that_the_workflow_shows() -> None:

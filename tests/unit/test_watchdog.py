@@ -22,8 +22,10 @@ def signs(
 def concluded(queries):
     """Return what is concluded of `looks`, one a second: signs and bounds by second."""
     stall = Stall(LIMIT)
-    said = [stall.conclude(float(at), *signs_at(float(at))) for at, signs_at in enumerate(queries)]
-    return next((text for text in said if text), "")
+    conclusions = [
+        stall.conclude(float(at), *signs_at(float(at))) for at, signs_at in enumerate(queries)
+    ]
+    return next((text for text in conclusions if text), "")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,10 @@ def concluded(queries):
 )
 def test_a_stall_is(queries, part):
     """The part that got no further is named; nothing otherwise."""
-    assert (bool(part), True) == (bool(said := concluded(queries)), said.startswith(part))
+    assert (bool(part), True) == (
+        bool(conclusion := concluded(queries)),
+        conclusion.startswith(part),
+    )
 
 
 def test_time_in_which_nobody_looked_is_no_stall():
