@@ -28,29 +28,29 @@ def prose(agent: Agent) -> dict[str, set[str]]:
     """Return the names after Consumes, Table and Produces in the module's docstring."""
     text = import_module(f"agents.{agent.name}").__doc__ or ""
     return {
-        name: {part.strip() for part in said.replace("\n", " ").split(",")} - {"nothing"}
-        for name, said in SECTION.findall(text)
+        name: {part.strip() for part in topics.replace("\n", " ").split(",")} - {"nothing"}
+        for name, topics in SECTION.findall(text)
     }
 
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_the_docstring_of_an_agent_says_what_it_consumes_stores_and_produces(agent: Agent):
     """Topic and table names, comma separated; "nothing" for none."""
-    said = prose(agent)
-    if said["Consumes"] == {"every traced topic"}:
-        said["Consumes"] = {topic.name for topic in declared.values() if topic.traced}
-    if "topics of its reactions" in said["Consumes"]:
+    sections = prose(agent)
+    if sections["Consumes"] == {"every traced topic"}:
+        sections["Consumes"] = {topic.name for topic in declared.values() if topic.traced}
+    if "topics of its reactions" in sections["Consumes"]:
         topics = reaction_topics(reactions_of(agent.name))
-        said["Consumes"] ^= {"topics of its reactions", *(topic.name for topic in topics)}
-    if "topics of its figures" in said["Consumes"]:
-        said["Consumes"] ^= {"topics of its figures"}
-        said["Consumes"] |= {topic_of_type(message).name for message in FIGURES}
+        sections["Consumes"] ^= {"topics of its reactions", *(topic.name for topic in topics)}
+    if "topics of its figures" in sections["Consumes"]:
+        sections["Consumes"] ^= {"topics of its figures"}
+        sections["Consumes"] |= {topic_of_type(message).name for message in FIGURES}
 
     assert {
         "Consumes": {topic.name for topic in agent.consumes},
         "Table": {agent.table.name} if agent.table else set(),
         "Produces": {topic.name for topic in agent.produces},
-    } == said
+    } == sections
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -101,9 +101,9 @@ def test_every_message_belongs_to_one_topic():
 
 def test_every_table_is_kept_by_an_agent():
     """A table that nobody writes is not a table."""
-    kept = {agent.table.name for agent in load_agents().values() if agent.table}
+    owned_tables = {agent.table.name for agent in load_agents().values() if agent.table}
 
-    assert set() == set(tables.declared) - kept
+    assert set() == set(tables.declared) - owned_tables
 
 
 def test_no_agent_imports_another():
@@ -164,14 +164,14 @@ def test_what_verify_reads_exists():
 
 def test_who_can_decode_knows_every_message() -> None:
     """A command of the line imports no agent; a message unknown to it could not be produced."""
-    asked = """
+    program = """
 from app.kafka import messages
 from workflows.audit.access import OperatorChanged
 from workflows.shared.topic import topic_of_type
 print(topic_of_type(OperatorChanged).name)
 """
     answer = subprocess.run(
-        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
     assert "audit\n" == answer.stdout

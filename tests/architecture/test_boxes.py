@@ -52,10 +52,10 @@ def test_a_picture_leaves_out_the_arrows_that_a_detour_replaces():
 
 def test_the_picture_has_no_more_arrows_than_a_reader_follows():
     """Each drawn arrow is an import; the others follow from the drawn ones."""
-    drawn = reduced(layer_arrows())
+    drawn_arrows = reduced(layer_arrows())
 
-    assert drawn < layer_arrows()
-    assert len(drawn) <= DRAWN_MAX, sorted(drawn)
+    assert drawn_arrows < layer_arrows()
+    assert len(drawn_arrows) <= DRAWN_MAX, sorted(drawn_arrows)
 
 
 def test_no_contract_has_an_exception():

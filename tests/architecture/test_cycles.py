@@ -11,12 +11,12 @@ from tests.support.source import imports, modules, nodes
 
 def needs() -> dict[str, set[str]]:
     """Return the modules that each module names, also inside functions and for types alone."""
-    known = {module.name for module in modules()}
-    found: dict[str, set[str]] = {}
+    names = {module.name for module in modules()}
+    names_by_module: dict[str, set[str]] = {}
     for module in modules():
-        whole = (name if name in known else name.rpartition(".")[0] for name in imports(module))
-        found[module.name] = {name for name in whole if name in known} - {module.name}
-    return found
+        whole = (name if name in names else name.rpartition(".")[0] for name in imports(module))
+        names_by_module[module.name] = {name for name in whole if name in names} - {module.name}
+    return names_by_module
 
 
 def cycle_in(graph: Mapping[str, set[str]]) -> list[str]:

@@ -11,18 +11,18 @@ NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def _declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [
+    requirements = [
         *project["project"]["dependencies"],
         *(each for extra in project["project"]["optional-dependencies"].values() for each in extra),
         *project["dependency-groups"]["dev"],
     ]
-    return {_name(each) for each in wanted}
+    return {_name(each) for each in requirements}
 
 
-def _name(wanted: str) -> str:
-    found = NAME.match(wanted)
-    assert found is not None, wanted
-    return found.group()
+def _name(requirement: str) -> str:
+    match = NAME.match(requirement)
+    assert match is not None, requirement
+    return match.group()
 
 
 def _explained() -> set[str]:

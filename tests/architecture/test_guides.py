@@ -59,15 +59,15 @@ def test_what_the_guides_write_is_found_and_decides(tmp_path: Path) -> None:
         check=False,
     )
 
-    said = "RequestPayment TopUpCredited\n2,500 JPY on card c\n2500\n"
-    assert (said, "") == (answer.stdout, answer.stderr)
+    output = "RequestPayment TopUpCredited\n2,500 JPY on card c\n2500\n"
+    assert (output, "") == (answer.stdout, answer.stderr)
 
 
 @pytest.mark.parametrize("path", guided_files())
 def test_what_the_guides_write_passes_the_checks(path: str) -> None:
     """`make check` is the next thing that its reader does."""
     text = guided_files()[path]
-    found = [
+    checks = [
         subprocess.run(
             [RUFF, *command, "--quiet", "--stdin-filename", path, "-"],
             cwd=ROOT,
@@ -79,5 +79,5 @@ def test_what_the_guides_write_passes_the_checks(path: str) -> None:
         for command in (LINT, FORMAT)
     ]
 
-    assert [(0, ""), (0, "")] == [(each.returncode, each.stdout) for each in found]
+    assert [(0, ""), (0, "")] == [(each.returncode, each.stdout) for each in checks]
     assert [] == assumed_decimals(text)

@@ -9,7 +9,7 @@ CONSUMER, OPTIONS = "AIOKafkaConsumer", "consumer_options"
 
 def test_every_consumer_is_made_with_the_options_of_all():
     """`read_uncommitted` is aiokafka's default: an aborted order would be charged."""
-    made = {
+    consumers = {
         f"{module.path}:{node.lineno}": ast.unparse(node)
         for module in modules("app", "tests", "bench")
         if CONSUMER in module.text
@@ -17,5 +17,5 @@ def test_every_consumer_is_made_with_the_options_of_all():
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(CONSUMER)
     }
 
-    assert made
-    assert {} == {place: call for place, call in made.items() if OPTIONS not in call}
+    assert consumers
+    assert {} == {place: call for place, call in consumers.items() if OPTIONS not in call}

@@ -15,10 +15,12 @@ PAGES = sorted([*(ROOT / "web").glob("*.js"), *(ROOT / "web/templates").glob("*.
 
 def test_no_code_assumes_two_decimals() -> None:
     """`workflows.shared.money` has the decimals of each currency, for amounts and for features."""
-    found = {str(module.path): assumed_decimals(module.text) for module in modules(*CODE)}
+    lines_by_path = {str(module.path): assumed_decimals(module.text) for module in modules(*CODE)}
 
-    assert {} == {path: lines for path, lines in found.items() if lines and path not in NO_MONEY}
-    assert all(found[path] for path in NO_MONEY)
+    assert {} == {
+        path: lines for path, lines in lines_by_path.items() if lines and path not in NO_MONEY
+    }
+    assert all(lines_by_path[path] for path in NO_MONEY)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -35,11 +35,11 @@ def names_of_requests(module: Module) -> set[str]:
 def read_elsewhere(module: Module) -> dict[str, str]:
     """Return what `module` reads of requests beside `OPEN`, by its place."""
     names = names_of_requests(module)
-    asked = [node for node in nodes(module) if isinstance(node, ast.Attribute)]
-    routed = {id(node.value) for node in asked if node.attr in ROUTED}
+    attributes = [node for node in nodes(module) if isinstance(node, ast.Attribute)]
+    routed = {id(node.value) for node in attributes if node.attr in ROUTED}
     return {
         f"{module.path}:{node.lineno}": ast.unparse(node)
-        for node in asked
+        for node in attributes
         if isinstance(node.value, ast.Name)
         and node.value.id in names
         and node.attr not in OPEN
@@ -49,28 +49,28 @@ def read_elsewhere(module: Module) -> dict[str, str]:
 
 def test_requests_are_read_in_one_module() -> None:
     """Each handler would forget another of the checks."""
-    found = {
+    reads = {
         place: text
         for module in modules("app")
         if module.path != READER
         for place, text in read_elsewhere(module).items()
     }
 
-    assert {} == found
+    assert {} == reads
 
 
 def test_the_reader_of_requests_is_found() -> None:
     """The rule would mean nothing where it does not see a request."""
     (reader,) = (module for module in modules("app") if module.path == READER)
-    found = " ".join(read_elsewhere(reader).values())
+    text = " ".join(read_elsewhere(reader).values())
 
     for each in ("headers", "query", "match_info", "cookies", "content_type", "host", "url"):
-        assert f"request.{each}" in found
+        assert f"request.{each}" in text
 
 
 def test_bodies_are_decoded_in_one_module() -> None:
     """A body of a thousand brackets, or of no text, is a RecursionError or UnicodeDecodeError."""
-    found = {
+    decodings = {
         f"{module.path}:{node.lineno}": ast.unparse(node)
         for module in modules("app")
         for node in nodes(module)
@@ -80,7 +80,7 @@ def test_bodies_are_decoded_in_one_module() -> None:
         and "body_of(" in ast.unparse(node)
     }
 
-    assert {} == found
+    assert {} == decodings
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ NOT_YET: frozenset[str] = frozenset()
 def messages() -> dict[str, str]:
     """Return the subject of every message, by its class name and by its wire name."""
     load_workflows()
-    found: dict[str, str] = {}
+    subject_by_name: dict[str, str] = {}
     for topic in declared.values():
         for message in topic.messages:
             subject = message.__module__.split(".")[1]
-            found |= {message.__name__: subject, type_name(message): subject}
-    return found
+            subject_by_name |= {message.__name__: subject, type_name(message): subject}
+    return subject_by_name
 
 
 @cache
@@ -45,27 +45,27 @@ def names() -> frozenset[str]:
     Not those that name a part of the platform too: `app/fraud`, `app/delivery`.
     """
     own = {path.name for path in (ROOT / "app").iterdir()}
-    found = {
+    workflow_names = {
         name
         for workflow in load_workflows().values()
         for name in (workflow.name, *(step.name for step in workflow.steps))
     }
-    return frozenset(found - own)
+    return frozenset(workflow_names - own)
 
 
 def figures() -> frozenset[str]:
     """Return the names of all live figures, and what transactions are called."""
-    found = {"order"}
+    figure_names = {"order"}
     for shape in live_figures().values():
         series = (*shape.by_minute, *(each for chart in shape.rate_charts for each in chart))
         grouped = (pair for group in shape.groups for pair in group.totals)
         titled = (*shape.totals, *grouped, *shape.rates_shown, *shape.by_country, *shape.watched)
-        found |= {group.title for group in shape.groups}
-        found |= {shape.started, shape.latency, shape.plural, *shape.ended, *shape.rates}
-        found |= {shape.funnel_title, shape.latency_title, *shape.added_up}
-        found |= {name for each in series for name in (each.title, each.figure)}
-        found |= {name for pair in titled for name in pair}
-    return frozenset(found - {"open"})
+        figure_names |= {group.title for group in shape.groups}
+        figure_names |= {shape.started, shape.latency, shape.plural, *shape.ended, *shape.rates}
+        figure_names |= {shape.funnel_title, shape.latency_title, *shape.added_up}
+        figure_names |= {name for each in series for name in (each.title, each.figure)}
+        figure_names |= {name for pair in titled for name in pair}
+    return frozenset(figure_names - {"open"})
 
 
 @pytest.mark.parametrize("name", ["live.js", "live_charts.js", "templates/live.html"])
@@ -101,14 +101,14 @@ def foreign_names(module: Module) -> Iterator[str]:
     allowed = allowed_in(module)
     foreign = {name for name, subject in messages().items() if subject not in allowed}
     tags = {name for name in foreign if "." in name}
-    spoken = {id(node) for node in docstrings(module.tree)}
+    docstring_ids = {id(node) for node in docstrings(module.tree)}
     for node in nodes(module):
         match node:
-            case ast.Name(id=said) | ast.Attribute(attr=said) if said in foreign:
-                yield f"{node.lineno}: {said}"
-            case ast.Constant(value=str(said)) if id(node) not in spoken:
-                if said in names() or any(tag in said for tag in tags):
-                    yield f"{node.lineno}: {said!r}"
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in foreign:
+                yield f"{node.lineno}: {name}"
+            case ast.Constant(value=str(text)) if id(node) not in docstring_ids:
+                if text in names() or any(tag in text for tag in tags):
+                    yield f"{node.lineno}: {text!r}"
             case _:
                 pass
 
@@ -122,24 +122,26 @@ def docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
 
 def offending() -> dict[str, list[str]]:
     """Return what each module of the platform names, by its path."""
-    found = {
+    names_by_path = {
         module.path.as_posix(): [*foreign_imports(module), *foreign_names(module)]
         for module in modules("app")
         if not module.path.as_posix().startswith(ADAPTERS)
     }
-    return {path: said for path, said in found.items() if said}
+    return {path: names_there for path, names_there in names_by_path.items() if names_there}
 
 
 def test_the_platform_names_no_workflow_no_message_and_no_step():
     """A new workflow is new folders; what names one elsewhere would have to be edited for it."""
-    found = offending()
+    names_by_path = offending()
 
-    assert {} == {path: said for path, said in found.items() if path not in NOT_YET}
-    assert set() == NOT_YET - found.keys()
+    assert {} == {
+        path: names_there for path, names_there in names_by_path.items() if path not in NOT_YET
+    }
+    assert set() == NOT_YET - names_by_path.keys()
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "found"),
+    ("path", "text", "offences"),
     [
         pytest.param(
             "app/x.py",
@@ -167,11 +169,11 @@ def test_the_platform_names_no_workflow_no_message_and_no_step():
         pytest.param("app/fraud/x.py", "x = OrderPlaced", ["1: OrderPlaced"], id="fraud"),
     ],
 )
-def test_what_is_named_is_seen(path: str, text: str, found: list[str]):
+def test_what_is_named_is_seen(path: str, text: str, offences: list[str]):
     """The test would see each of them."""
     module = Module(path=Path(path), name="app.x", text=text, tree=ast.parse(text))
 
-    assert found == [*foreign_imports(module), *foreign_names(module)]
+    assert offences == [*foreign_imports(module), *foreign_names(module)]
 
 
 RIDE = {

@@ -9,13 +9,13 @@ SUPPORT = "tests.support."
 
 def test_no_test_imports_another_test():
     """What two tests need lies in tests/support; fixtures come from a conftest.py."""
-    known = {module.name for module in modules("tests")}
+    names = {module.name for module in modules("tests")}
     imported = {
         f"{module.path} imports {name}"
         for module in modules("tests")
         for name in imports(module)
         if name.startswith("tests.")
-        for target in ({name, name.rpartition(".")[0]} & known)
+        for target in ({name, name.rpartition(".")[0]} & names)
         if target.rpartition(".")[2].startswith(("test_", "conftest"))
     }
 

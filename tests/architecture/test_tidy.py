@@ -57,9 +57,9 @@ def test_no_line_is_wider_than_a_hundred_columns():
 
 def test_types_are_named():
     """`Any` is for what comes from outside and has no type, and for no more of it than today."""
-    said = sum(len(re.findall(r"\bAny\b", module.text)) for module in modules("app"))
+    count = sum(len(re.findall(r"\bAny\b", module.text)) for module in modules("app"))
 
-    assert said <= ANY_MAX
+    assert count <= ANY_MAX
 
 
 def test_no_module_is_named_for_nothing():

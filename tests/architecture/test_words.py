@@ -186,7 +186,7 @@ def refused_parts(module: Module, name: str) -> Iterator[str]:
 def refused_in(text: str) -> list[tuple[str, int]]:
     """Return the refused words of `text` and their lines from 0; code and wire names are exempt."""
     prose = CODE.sub(lambda code: re.sub(r"[^\n]", "#", code[0]), text)
-    return [(found[0], prose.count("\n", 0, found.start())) for found in TEXT.finditer(prose)]
+    return [(match[0], prose.count("\n", 0, match.start())) for match in TEXT.finditer(prose)]
 
 
 @pytest.mark.parametrize("package", SOURCES)

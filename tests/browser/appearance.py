@@ -30,8 +30,8 @@ WIDE = """() => [...document.querySelectorAll("main *")]
 
 def assert_accessible(page: Page) -> None:
     """Axe finds no violation."""
-    found = Axe().run(page)
-    assert 0 == found.violations_count, f"{page.url}\n{found.generate_report()}"
+    report = Axe().run(page)
+    assert 0 == report.violations_count, f"{page.url}\n{report.generate_report()}"
 
 
 def assert_fits(page: Page) -> None:

@@ -26,12 +26,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium: no browser is ever downloaded."""
-    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if found is None:
+    executable = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if executable is None:
         pytest.skip("no Chromium here, so no page was tested. On Debian: apt-get install chromium")
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that a container's root has not.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -49,17 +49,17 @@ def page(context: BrowserContext, demo: Demo) -> Iterator[Page]:
     context.set_default_timeout(20_000)
     troubles: list[str] = []
     context.on("weberror", lambda error: troubles.append(str(error.error)))
-    context.on("console", lambda said: _keep(said, troubles))
+    context.on("console", lambda message: _keep(message, troubles))
     page = context.new_page()
     page.goto(demo.url)
     yield page
     assert [] == troubles
 
 
-def _keep(said: Any, troubles: list[str]) -> None:
-    refused = "Content Security Policy" in said.text
-    if refused or (said.type == "error" and "Failed to load resource" not in said.text):
-        troubles.append(said.text)
+def _keep(message: Any, troubles: list[str]) -> None:
+    refused = "Content Security Policy" in message.text
+    if refused or (message.type == "error" and "Failed to load resource" not in message.text):
+        troubles.append(message.text)
 
 
 @pytest.fixture

@@ -58,9 +58,9 @@ def wait_for(
     """Return what `condition` returns once it is something."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
-        found = condition()
-        if found:
-            return found
+        answer = condition()
+        if answer:
+            return answer
         time.sleep(every)
     raise AssertionError(f"not in {seconds} s: {what}")
 
@@ -69,12 +69,12 @@ def wait_for(
 def running(folder: Path) -> Iterator[Demo]:
     """Run a demo on `folder` for the length of a `with`."""
     log = folder / "demo.log"
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [*PAYFLOW, "demo", "--rate", ORDERS_PER_SECOND],
             env=environment(folder),
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
     try:
         wait_for(lambda: "first order completed" in log.read_text(), "a completed order", 120)

@@ -35,11 +35,11 @@ def order(demo: Demo, card: str, key: str) -> str:
 def case_of(demo: Demo, order_id: str) -> Any:
     """Return the open case of an order, once there is one."""
 
-    def found() -> Any:
+    def listed_case() -> Any:
         cases = demo.ask("/cases")["cases"]
         return next((each for each in cases if each["transaction_id"] == order_id), None)
 
-    return wait_for(found, "the case is open")
+    return wait_for(listed_case, "the case is open")
 
 
 def open_case(page: Page, order_id: str) -> None:

@@ -76,7 +76,7 @@ def assert_harmless(answer: requests.Response) -> None:
         assert [] == parser.found, answer.url
 
 
-def asked(demo: Demo, method: str, path: str, **record: Any) -> requests.Response:
+def answer_of(demo: Demo, method: str, path: str, **record: Any) -> requests.Response:
     """Return the answer; of a stream, what comes at once."""
     answer = requests.request(method, demo.url + path, timeout=30, stream=True, **record)
     if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
@@ -114,12 +114,14 @@ CLOSED = {
 def test_no_message_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
     """Of every route that reads, the pages among them."""
     for message in MESSAGES if "{" in path else ("",):
-        assert_harmless(asked(demo, "GET", filled(path, message)))
+        assert_harmless(answer_of(demo, "GET", filled(path, message)))
     plain = filled(path, "orders")
     for message in MESSAGES[:PAGE_TRIES] if path in PATHS else ():
-        assert_harmless(asked(demo, "GET", plain, params=dict.fromkeys(QUERY, message)))
+        assert_harmless(answer_of(demo, "GET", plain, params=dict.fromkeys(QUERY, message)))
     for number, name in enumerate(READ[path]):
-        assert_harmless(asked(demo, "GET", plain, params={name: MESSAGES[number % len(MESSAGES)]}))
+        assert_harmless(
+            answer_of(demo, "GET", plain, params={name: MESSAGES[number % len(MESSAGES)]})
+        )
 
 
 @pytest.mark.parametrize(("method", "path"), ACTIONS)
@@ -127,7 +129,7 @@ def test_no_body_hurts_and_none_acts_without_a_right(demo: Demo, method: str, pa
     """Nobody signed in: refused before anything is read."""
     authorized = (method, path) in CLOSED
     for body in BODIES:
-        answer = asked(
+        answer = answer_of(
             demo,
             method,
             filled(path, "o1"),

@@ -39,11 +39,11 @@ def test_a_stream_goes_on_from_the_last_event_that_was_received(demo: Demo) -> N
 
 def first_of(demo: Demo, headers: dict[str, str]) -> tuple[str, str]:
     """Return the name and id of the first event of a stream."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     with requests.get(demo.url + "/live", headers=headers, stream=True, timeout=30) as answer:
         for line in answer.iter_lines(decode_unicode=True):
             name, _, value = line.partition(": ")
-            if not line and "data" in found:
+            if not line and "data" in fields:
                 break
-            found[name] = value
-    return found["event"], found["id"]
+            fields[name] = value
+    return fields["event"], fields["id"]

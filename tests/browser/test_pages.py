@@ -77,12 +77,12 @@ def test_a_phone_shows_whole_words(page: Page, demo: Demo, name: str) -> None:
 
 def test_no_page_asks_another_host(page: Page, demo: Demo) -> None:
     """Everything that is loaded comes from the console."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     for name in PAGES:
         go(page, name)
 
-    assert [] == [url for url in asked if not url.startswith((demo.url, "data:"))]
+    assert [] == [url for url in urls if not url.startswith((demo.url, "data:"))]
 
 
 def test_a_transaction_has_its_picture(page: Page, demo: Demo) -> None:

@@ -29,14 +29,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--seconds", type=int, default=SECONDS_MAX, help="at most, of each reader")
     parser.add_argument("--here", action="store_true", help="in this process, one reader")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("fuzz: atheris has no wheel for this Python or machine; nothing was fuzzed")
         return 0
-    if asked.here:
-        return fuzz(asked.readers[0], asked.runs, asked.seconds)
-    names = asked.readers or NAMES
-    failed = [name for name in names if not _holds(name, asked.runs, asked.seconds)]
+    if arguments.here:
+        return fuzz(arguments.readers[0], arguments.runs, arguments.seconds)
+    names = arguments.readers or NAMES
+    failed = [name for name in names if not _holds(name, arguments.runs, arguments.seconds)]
     print(f"fuzz: {len(names) - len(failed)} of {len(names)} readers held")
     return int(bool(failed))
 
@@ -47,11 +47,11 @@ def _holds(name: str, runs: int, seconds: int) -> bool:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     # Without its lines on progress, hundreds of them.
     lines = [each for each in done.stderr.splitlines() if not each.startswith(("#", "INFO"))]
-    said = "\n".join([done.stdout, *lines])
+    output = "\n".join([done.stdout, *lines])
     # libFuzzer also ends with 0 where it never began, such as without a function to call.
     number = next((line for line in lines if line.startswith("Done ")), "")
     held = done.returncode == 0 and bool(number)
-    why = f"ended with {done.returncode}: {said[-SHOWN_CHARS:]}"
+    why = f"ended with {done.returncode}: {output[-SHOWN_CHARS:]}"
     print(f"fuzz: {name}: {number if held else why}", flush=True)
     return held
 

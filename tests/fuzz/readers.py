@@ -47,10 +47,10 @@ def headers_of(data: bytes) -> tuple[tuple[str, bytes], ...]:
 def envelope(data: bytes) -> None:
     """Read headers; what is read has what every event has."""
     with suppress(Undecodable):
-        found = from_headers(dict(headers_of(data)))
-        assert found.id
-        assert found.type
-        assert found.correlation_id
+        event_envelope = from_headers(dict(headers_of(data)))
+        assert event_envelope.id
+        assert event_envelope.type
+        assert event_envelope.correlation_id
 
 
 def body(data: bytes) -> None:
@@ -58,20 +58,22 @@ def body(data: bytes) -> None:
     load_agents()
     names = sorted(every_message())
     name = names[(data[0] if data else 0) % len(names)]
-    known = Envelope(id="i", type=name, source="s", time_ms=1, subject="o", correlation_id="c")
+    event_envelope = Envelope(
+        id="i", type=name, source="s", time_ms=1, subject="o", correlation_id="c"
+    )
     with suppress(Undecodable):
-        msgspec.json.encode(decode(data[1:], known, b"o"))
+        msgspec.json.encode(decode(data[1:], event_envelope, b"o"))
 
 
 def record(data: bytes) -> None:
     """Show a record: headers, and behind two zero bytes a body; a customer's name is masked."""
     load_agents()
     headers, _, value = data.partition(b"\0\0")
-    found = FakeRecord(*PLACE, 0, b"o1", value, headers_of(headers), 1)
-    shown = view_of(MaskedRecord(found))
-    msgspec.json.encode(shown)
-    if isinstance(shown.body, dict) and shown.body.get("customer_id"):
-        assert shown.body["customer_id"] == MASK, shown.body
+    fake_record = FakeRecord(*PLACE, 0, b"o1", value, headers_of(headers), 1)
+    view = view_of(MaskedRecord(fake_record))
+    msgspec.json.encode(view)
+    if isinstance(view.body, dict) and view.body.get("customer_id"):
+        assert view.body["customer_id"] == MASK, view.body
 
 
 def condition(data: bytes) -> None:
@@ -83,8 +85,8 @@ def condition(data: bytes) -> None:
 def expression(data: bytes) -> None:
     """Read a filter in CEL, and ask it of a record."""
     with suppress(BadExpression, ExpressionFailed):
-        wanted = Expression(data.decode(errors="replace"))
-        assert wanted.holds(MaskedRecord(FakeRecord(*PLACE, 0))) in {True, False}
+        predicate = Expression(data.decode(errors="replace"))
+        assert predicate.holds(MaskedRecord(FakeRecord(*PLACE, 0))) in {True, False}
 
 
 def search(data: bytes) -> None:
@@ -92,8 +94,8 @@ def search(data: bytes) -> None:
     text = data.decode(errors="replace")
     masked = MaskedRecord(FakeRecord(*PLACE, 0))
     with suppress(BadTerm):
-        wanted: Query = parse(text.split("\n"))
-        assert wanted.holds(masked) in {True, False}
+        query: Query = parse(text.split("\n"))
+        assert query.holds(masked) in {True, False}
     for read in (parse_start, parse_cursor):
         with suppress(BadTerm):
             read(text)
@@ -137,10 +139,10 @@ def seeds(name: str) -> tuple[bytes, ...]:
         if each in HEADERS
     )
     value = msgspec.json.encode(sample["body"])
-    chosen = bytes([sorted(every_message()).index(sample["headers"]["ce_type"])])
+    type_index = bytes([sorted(every_message()).index(sample["headers"]["ce_type"])])
     return {
         "envelope": (headers,),
-        "body": (chosen + value,),
+        "body": (type_index + value,),
         "record": (headers + b"\0\0" + value,),
     }[name]
 

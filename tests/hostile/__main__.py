@@ -17,9 +17,9 @@ from tests.hostile.program import DrillOptions, Found, attack
 async def run(folder: Path, *, seconds: float, rate: float, orders: float, seed: int) -> Found:
     """Return what came of an attack on an instance in `folder`."""
     config = Config(data_dir=str(folder), broker_port=0, console_port=0)
-    wanted = DrillOptions(seconds=seconds, rate=rate, orders_rate=orders, seed=seed)
+    options = DrillOptions(seconds=seconds, rate=rate, orders_rate=orders, seed=seed)
     async with Supervisor(config, say).up() as instance:
-        return await attack(instance.config, wanted, say)
+        return await attack(instance.config, options, say)
 
 
 def say(text: str) -> None:
@@ -36,18 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     record = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="payflow-hostile-"))
-    found = asyncio.run(
+    outcome = asyncio.run(
         run(
             folder, seconds=record.seconds, rate=record.rate, orders=record.orders, seed=record.seed
         )
     )
-    verdict = found.verdict
-    print(f"lies: {found.tricks}; {found.poison} poison, {len(found.missing)} not dead-lettered")
-    print(f"orders: {found.orders} accepted, {verdict.figures['orders_completed']} completed")
+    verdict = outcome.verdict
+    print(
+        f"lies: {outcome.tricks}; {outcome.poison} poison, {len(outcome.missing)} not dead-lettered"
+    )
+    print(f"orders: {outcome.orders} accepted, {verdict.figures['orders_completed']} completed")
     print(f"verify: {'holds' if verdict.verify_ok else 'BROKEN'} {breaches_of(verdict)[:20]}")
-    for line in found.missing[:40]:
+    for line in outcome.missing[:40]:
         print(f"missing: {line}")
-    held = verdict.verify_ok and not found.missing and not found.lost
+    held = verdict.verify_ok and not outcome.missing and not outcome.lost
     if held:
         shutil.rmtree(folder)
     else:

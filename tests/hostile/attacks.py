@@ -96,11 +96,11 @@ def forge(record: Record, random: Random, _topics: list[str], _partitions: int) 
 
 def _richer(body: bytes | None) -> bytes | None:
     try:
-        said = msgspec.json.decode(body or b"")
+        message = msgspec.json.decode(body or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body
-    if isinstance(said, dict) and isinstance(said.get("amount_minor"), int):
-        return msgspec.json.encode(said | {"amount_minor": said["amount_minor"] + 1})
+    if isinstance(message, dict) and isinstance(message.get("amount_minor"), int):
+        return msgspec.json.encode(message | {"amount_minor": message["amount_minor"] + 1})
     return body
 
 

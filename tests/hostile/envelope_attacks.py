@@ -52,8 +52,8 @@ def claim(record: Record, random: Random, topics: list[str], _partitions: int) -
         "x-dead-history": "[[[",
         "x-dead-seal": "0" * 64,
     }
-    chosen = {name: value.encode() for name, value in claims.items() if random.random() < 0.6}
-    return sent_as("claim", record, value=b"{claim", headers=_set(record, chosen))
+    headers = {name: value.encode() for name, value in claims.items() if random.random() < 0.6}
+    return sent_as("claim", record, value=b"{claim", headers=_set(record, headers))
 
 
 def swell(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
@@ -166,9 +166,9 @@ def _emitted(  # noqa: PLR0913  a record has these parts
     partitions: int,
     topic: str = "orders",
 ) -> Sent:
-    known = dict(record.headers).get("ce_id", b"")
+    event_id = dict(record.headers).get("ce_id", b"")
     new = derive_id(trick, random.random()).encode()
-    ids = [new, new, known if 0 < len(known or b"") <= 256 else new]
+    ids = [new, new, event_id if 0 < len(event_id or b"") <= 256 else new]
     times = (NOW_ISO, "1970-01-01T00:00:01Z", FUTURE_ISO)
     at = random.choice(times)
     headers = {

@@ -122,13 +122,13 @@ class Hostile:
         async for record in consumer:
             if any(name == MARK for name, _ in record.headers):
                 continue  # A lie, or what became of one.
-            kept = self._records.setdefault(record.topic, [])
-            kept.append(records.as_read(record))
-            del kept[:-SAMPLE_RECORDS]
+            samples = self._records.setdefault(record.topic, [])
+            samples.append(records.as_read(record))
+            del samples[:-SAMPLE_RECORDS]
 
     async def _lie(self, producer: Any) -> None:
         random = self._random
-        full = [name for name, kept in self._records.items() if kept]
+        full = [name for name, samples in self._records.items() if samples]
         if not full:
             return
         record = random.choice(self._records[random.choice(full)])
@@ -142,16 +142,16 @@ class Hostile:
         sent = msgspec.structs.replace(sent, headers=(*sent.headers, (MARK, b"1")))
         partition = sent.partition % self._topics[sent.topic]
         try:
-            met = await _put(producer, sent, partition)
+            metadata = await _put(producer, sent, partition)
         except (KafkaError, ValueError, AssertionError):
             # Compacted topics take no record without a key, and aiokafka none without anything.
             return
         self.tricks[sent.trick] += 1
-        self._note(sent, partition, met.offset)
+        self._note(sent, partition, metadata.offset)
 
     def _note(self, sent: Sent, partition: int, offset: int) -> None:
         """Remember where `sent` must lie in the end, if anybody consumes it."""
-        met = Record(
+        record = Record(
             topic=sent.topic,
             partition=partition,
             offset=offset,
@@ -159,10 +159,12 @@ class Hostile:
             value=sent.value,
             headers=sent.headers,
         )
-        dead = due(met)
+        dead = due(record)
         if sent.poison and dead:
             self.poison.append(
-                Emitted(trick=sent.trick, origin=met.origin, digest=records.digest(met), dead=dead)
+                Emitted(
+                    trick=sent.trick, origin=record.origin, digest=records.digest(record), dead=dead
+                )
             )
 
 
@@ -179,34 +181,36 @@ async def _put(producer: Any, sent: Sent, partition: int) -> Any:
     return await (await producer.send_batch(batch, sent.topic, partition=partition))
 
 
-def due(met: Record) -> frozenset[str]:
-    """Return the dead topics of those who receive the topic of `met`."""
-    found: set[str] = set()
+def due(record: Record) -> frozenset[str]:
+    """Return the dead topics of those who receive the topic of `record`."""
+    dead_topics: set[str] = set()
     for agent in load_agents().values():
         received = {topic.name for topic in agent.consumes}
         if due_of(agent) is not None:
             received.add(timers_topic(agent.name))
-        retried = retries(agent) and f".{agent.service}.retry-" in met.topic
-        first_topic = topic_received_on(agent, met) if met.topic == f"{agent.name}.redrive" else ""
-        if met.topic in received:
-            first_topic = met.topic
-        if retried and first_topic_of(met.topic, agent.service) in received:
-            first_topic = first_topic_of(met.topic, agent.service)
+        retried = retries(agent) and f".{agent.service}.retry-" in record.topic
+        first_topic = (
+            topic_received_on(agent, record) if record.topic == f"{agent.name}.redrive" else ""
+        )
+        if record.topic in received:
+            first_topic = record.topic
+        if retried and first_topic_of(record.topic, agent.service) in received:
+            first_topic = first_topic_of(record.topic, agent.service)
         if first_topic:
-            found.add(dead_topic(first_topic, agent.service))
-    return frozenset(found)
+            dead_topics.add(dead_topic(first_topic, agent.service))
+    return frozenset(dead_topics)
 
 
-async def attack(config: Config, wanted: DrillOptions, say: Say) -> Found:
+async def attack(config: Config, options: DrillOptions, say: Say) -> Found:
     """Return what came of lies to the running instance of `config`."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        load = Load(wanted.seed, config.console_url, session, client_key(config, client_scopes()))
+        load = Load(options.seed, config.console_url, session, client_key(config, client_scopes()))
         await load.stock_up(lambda: asyncio.sleep(CHECK_SECONDS))
-        playing = asyncio.create_task(load.play(wanted.orders_rate))
-        hostile = Hostile(config, wanted.seed)
+        playing = asyncio.create_task(load.play(options.orders_rate))
+        hostile = Hostile(config, options.seed)
         await asyncio.sleep(CHECK_SECONDS)
-        await hostile.run(wanted.rate, wanted.seconds)
+        await hostile.run(options.rate, options.seconds)
         playing.cancel()
         say(f"{sum(hostile.tricks.values())} lies produced, {len(hostile.poison)} of them poison")
         await load.join()
@@ -248,8 +252,8 @@ async def _missing(config: Config, poison: list[Emitted]) -> list[str]:
     await consumer.seek_to_beginning(*places)
     ends = await consumer.end_offsets(places)
     while any([await consumer.position(place) < ends[place] for place in places]):
-        for found in (await consumer.getmany(timeout_ms=500)).values():
-            for record in found:
+        for batch in (await consumer.getmany(timeout_ms=500)).values():
+            for record in batch:
                 dead_letter = records.as_read(record)
                 if not is_authentic_dead_letter(dead_letter, config):
                     continue

@@ -14,10 +14,10 @@ from tests.hostile.__main__ import run
 @pytest.mark.timeout(600)
 async def test_lies_on_every_topic_change_nothing_and_are_all_dead_lettered(tmp_path: Path) -> None:
     """Repeated, misplaced, moved, corrupted, forged, garbled: verify holds, poison is found."""
-    found = await run(tmp_path, seconds=15, rate=60, orders=4, seed=11)
+    outcome = await run(tmp_path, seconds=15, rate=60, orders=4, seed=11)
 
-    assert () == breaches_of(found.verdict)
-    assert [] == found.missing
-    assert [] == found.lost
-    assert found.poison > 100
-    assert found.verdict.figures["orders_completed"] > 0
+    assert () == breaches_of(outcome.verdict)
+    assert [] == outcome.missing
+    assert [] == outcome.lost
+    assert outcome.poison > 100
+    assert outcome.verdict.figures["orders_completed"] > 0

@@ -37,8 +37,8 @@ async def say(config: Config, *numbers: int) -> None:
 
 
 async def all_checkpointed(config: Config, actions: int) -> bool:
-    found = await verify(config)
-    return (found.actions, found.unsealed) == (actions, 0)
+    verdict = await verify(config)
+    return (verdict.actions, verdict.unsealed) == (actions, 0)
 
 
 async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
@@ -55,8 +55,8 @@ async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
         env=child_environment(config),
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate()
-    return process.returncode, said
+    output, _ = await process.communicate()
+    return process.returncode, output
 
 
 async def forge(config: Config) -> str:
@@ -84,8 +84,8 @@ async def delete(config: Config, topic: str, partition: int, before: int) -> Non
         await admin.close()
 
 
-def places(found: Verdict) -> list[str]:
-    return [breach.place for breach in found.breaches]
+def places(verdict: Verdict) -> list[str]:
+    return [breach.place for breach in verdict.breaches]
 
 
 def _quiet(_line: str) -> None:
@@ -106,22 +106,22 @@ async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
         await say(config, ACTIONS)
         await until(lambda: all_checkpointed(config, ACTIONS + 1), "it goes on where it was", 120)
         before = await verify(config)
-        code, said = await command(config, "--json")
-        kept = tmp_path / "kept.json"
-        kept.write_bytes(said)
+        code, output = await command(config, "--json")
+        report = tmp_path / "kept.json"
+        report.write_bytes(output)
 
         forged_at = await forge(config)
         after_forging = await verify(config)
         victim = next(each for each in before.partitions if each.actions > 1)
         await delete(config, audit_topics.audit.name, victim.partition, 1)
         after_deleting = await verify(config)
-        code_after, text = await command(config, "--known", str(kept))
+        code_after, text = await command(config, "--known", str(report))
 
         await delete_all_checkpoints(config)
         without_checkpoints = await verify(config)
 
     assert before.audit_ok
-    assert {True, 0} == {msgspec.json.decode(said)["audit_ok"], code}
+    assert {True, 0} == {msgspec.json.decode(output)["audit_ok"], code}
     assert before.checkpoints >= 2
     assert [forged_at] == places(after_forging)
     assert f"audit/{victim.partition}/0" in places(after_deleting)
@@ -142,8 +142,8 @@ async def test_a_console_makes_its_first_operator(tmp_path: Path) -> None:
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0, partitions=1)
     async with Supervisor(own, _quiet, ("console",)).up() as instance:
         note = tmp_path / "operators.token"
-        mode, said = note.stat().st_mode & 0o777, note.read_text().strip()
-        name, _, token = said.partition(":")
+        mode, credentials = note.stat().st_mode & 0o777, note.read_text().strip()
+        name, _, token = credentials.partition(":")
         signed_in: Any = await sign_in(instance.config, name, token)
         log = (tmp_path / "logs" / "console.log").read_text()
 

@@ -82,11 +82,11 @@ def test_what_was_written_is_there_after_a_restart_on_the_same_address(tmp_path:
 
     second = broker.start(config)
     try:
-        found = asyncio.run(_read(_reached(config, second), "kept", 1))
+        bodies = asyncio.run(_read(_reached(config, second), "kept", 1))
     finally:
         second.stop()
 
-    assert (first.url, [b"before"]) == (second.url, found)
+    assert (first.url, [b"before"]) == (second.url, bodies)
     assert not second.running
 
 
@@ -103,18 +103,18 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
 
     second = broker.start(config)
     try:
-        found = asyncio.run(_read(_reached(config, second), "kept", 2))
+        bodies = asyncio.run(_read(_reached(config, second), "kept", 2))
     finally:
         second.stop()
 
-    assert [b"one", b"two"] == found
+    assert [b"one", b"two"] == bodies
 
 
 def test_a_second_broker_takes_another_port(kafka: broker.Broker, tmp_path: Path) -> None:
     """Who finds the wanted port taken gets a free one."""
-    taken = int(kafka.url.rpartition(":")[2])
+    port = int(kafka.url.rpartition(":")[2])
 
-    other = broker.start(local_config(tmp_path, broker_port=taken))
+    other = broker.start(local_config(tmp_path, broker_port=port))
     try:
         assert other.running
         assert kafka.url != other.url
@@ -188,12 +188,14 @@ def test_a_jar_with_another_hash_is_refused_by_name(tmp_path: Path) -> None:
 
 async def test_topics_are_made_once_however_many_ask(kafka_config: Config, own_name: str) -> None:
     """Three callers at once: each topic is made by exactly one of them."""
-    wanted = [TopicSpec(name=f"{own_name}-{number}", partitions=2) for number in range(5)]
+    specs = [TopicSpec(name=f"{own_name}-{number}", partitions=2) for number in range(5)]
 
-    made = await asyncio.gather(*(ensure_topics(kafka_config, wanted) for _ in range(3)))
+    created_topics = await asyncio.gather(*(ensure_topics(kafka_config, specs) for _ in range(3)))
 
-    assert sorted(spec.name for spec in wanted) == sorted(name for names in made for name in names)
-    assert [] == await ensure_topics(kafka_config, wanted)
+    assert sorted(spec.name for spec in specs) == sorted(
+        name for names in created_topics for name in names
+    )
+    assert [] == await ensure_topics(kafka_config, specs)
 
 
 async def test_another_number_of_partitions_is_an_error(
@@ -208,10 +210,10 @@ async def test_another_number_of_partitions_is_an_error(
 
 async def test_a_topic_that_kafka_refuses_is_named(kafka_config: Config, own_name: str) -> None:
     """A setting Kafka does not know ends in an error, not in a topic without it."""
-    wanted = TopicSpec(name=own_name, partitions=1, config={"no.such": "1"})
+    spec = TopicSpec(name=own_name, partitions=1, config={"no.such": "1"})
 
     with pytest.raises(TopicError, match=rf"topic {own_name} cannot be made"):
-        await ensure_topics(kafka_config, [wanted])
+        await ensure_topics(kafka_config, [spec])
 
 
 async def test_topics_are_never_made_by_accident(kafka_config: Config, own_name: str) -> None:
@@ -221,9 +223,9 @@ async def test_topics_are_never_made_by_accident(kafka_config: Config, own_name:
         with pytest.raises((UnknownTopicOrPartitionError, TimeoutError)):
             await asyncio.wait_for(producer.send_and_wait(own_name, b"body"), 3)
 
-    made = await ensure_topics(kafka_config, [TopicSpec(name=own_name, partitions=1)])
+    created_topics = await ensure_topics(kafka_config, [TopicSpec(name=own_name, partitions=1)])
 
-    assert [own_name] == made
+    assert [own_name] == created_topics
 
 
 async def test_a_two_megabyte_record_arrives(kafka_config: Config, own_name: str) -> None:

@@ -11,7 +11,7 @@ DEAD_LETTERS = 5
 DEAD = "orders.test.dead"
 
 
-def said(started: subprocess.Popen[str]) -> tuple[int, str]:
+def exit_of(started: subprocess.Popen[str]) -> tuple[int, str]:
     """Return the exit code of a command, and its errors in one line."""
     _, errors = started.communicate(timeout=90)
     return started.returncode, " ".join(errors.split())
@@ -27,15 +27,15 @@ async def test_a_canary_that_fails_again_stops_the_redrive(
 ) -> None:
     """One dead letter is sent, not five; mended, the one that came back goes with the others."""
 
-    async def dead_lettered(wanted: int) -> bool:
-        return await count(redrive_instance, DEAD, 1) >= wanted
+    async def dead_lettered(least: int) -> bool:
+        return await count(redrive_instance, DEAD, 1) >= least
 
     broken = worker(redrive_instance, "tally_app", stack)
     await publish(redrive_instance, ["explode"] * DEAD_LETTERS)
     await until(lambda: dead_lettered(DEAD_LETTERS), "all dead-lettered")
-    code, why = said(redriver(redrive_instance, "redrive", "--all", "--reason", "too early"))
+    code, why = exit_of(redriver(redrive_instance, "redrive", "--all", "--reason", "too early"))
     after = states(redrive_instance)
-    refused, reason = said(redriver(redrive_instance, "redrive", DEAD, "0"))
+    refused, reason = exit_of(redriver(redrive_instance, "redrive", DEAD, "0"))
     sent = await count(redrive_instance, "tally.redrive", 4)
     broken.terminate()
     broken.wait(20)

@@ -104,10 +104,10 @@ class Instance:
         headers |= {"Idempotency-Key": key} if key else {}
         by_operator = path.startswith("/operators")
         headers["Authorization"] = f"Bearer {f'pat:{self._token}' if by_operator else self._key}"
-        asked = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310
             f"{self.url}{path}", json.dumps(body).encode(), headers
         )
-        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)
 
     def get(self, path: str) -> Any:
@@ -139,8 +139,8 @@ class Instance:
         """Answer as the customer on the page of the bank, once there is its link."""
 
         def link() -> str:
-            found = LINK.search(json.dumps(self.get(f"/orders/{order_id}")))
-            return found[0] if found else ""
+            match = LINK.search(json.dumps(self.get(f"/orders/{order_id}")))
+            return match[0] if match else ""
 
         url = str(wait_for(link, "a page of the bank", self.log))
         with urllib.request.urlopen(url, timeout=30) as page:  # noqa: S310
@@ -216,16 +216,22 @@ def test_courses_of_payments_side_by_side(site: Instance, tmp_path: Path) -> Non
     payflow(tmp_path, "faults", "clock", TWO_HOURS)
 
     def open_orders() -> dict[str, str]:
-        found = {each.name: site.status(order_id) for each, order_id in orders.items()}
-        return {name: found[name] for each in COURSES if found[name := each.name] != each.end}
+        status_by_name = {each.name: site.status(order_id) for each, order_id in orders.items()}
+        return {
+            name: status_by_name[name]
+            for each in COURSES
+            if status_by_name[name := each.name] != each.end
+        }
 
     def unread() -> list[str]:
         return [each.name for each, order in orders.items() if each.text not in site.texts(order)]
 
     def unpaid() -> dict[str, tuple[int, int]]:
-        asked = {each: order for each, order in orders.items() if each.paid_minor}
-        found = {each: site.paid_minor(order) for each, order in asked.items()}
-        return {each.name: minor for each, minor in found.items() if minor != each.paid_minor}
+        paid_orders = {each: order for each, order in orders.items() if each.paid_minor}
+        paid_by_course = {each: site.paid_minor(order) for each, order in paid_orders.items()}
+        return {
+            each.name: minor for each, minor in paid_by_course.items() if minor != each.paid_minor
+        }
 
     until(open_orders)
     until(unread)
@@ -243,9 +249,9 @@ def test_courses_of_payments_side_by_side(site: Instance, tmp_path: Path) -> Non
 def until(wrong: Callable[[], object]) -> None:
     """Wait until nothing is wrong; raises AssertionError with what still is."""
     limit = time.monotonic() + SECONDS_MAX
-    while found := wrong():
+    while offences := wrong():
         if time.monotonic() > limit:
-            pytest.fail(f"not within {SECONDS_MAX} s: {found}")
+            pytest.fail(f"not within {SECONDS_MAX} s: {offences}")
         time.sleep(0.5)
 
 

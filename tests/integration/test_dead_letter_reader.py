@@ -52,8 +52,8 @@ async def instance(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     started = broker.start(own)
     config = replace(own, broker_url=started.url)
     names = (DEAD, REDRIVE, RETRY, "audit")
-    wanted = [TopicSpec(name=name, partitions=partitions_of(name, config)) for name in names]
-    await ensure_topics(config, wanted)
+    specs = [TopicSpec(name=name, partitions=partitions_of(name, config)) for name in names]
+    await ensure_topics(config, specs)
     # The broker knows of groups once there is one.
     await commit(config, "test", TopicPartition(REDRIVE, 0), 0)
     yield config
@@ -100,7 +100,7 @@ async def commit(config: Config, service: str, place: TopicPartition, offset: in
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def read_counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts clients that were made to read dead letters, and what was read of each topic."""
     counted: Counter[str] = Counter()
 
@@ -110,10 +110,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             super().__init__(*places, **options)
 
         async def getmany(self, *places: Any, **options: Any) -> Any:
-            found = await super().getmany(*places, **options)
-            for place, records in found.items():
+            records_by_place = await super().getmany(*places, **options)
+            for place, records in records_by_place.items():
                 counted[place.topic] += len(records)
-            return found
+            return records_by_place
 
     class Admin(AIOKafkaAdminClient):
         def __init__(self, **options: Any) -> None:
@@ -126,15 +126,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 async def test_who_waits_for_dead_letters_reads_each_record_once(
-    instance: Config, made: Counter[str]
+    instance: Config, read_counts: Counter[str]
 ) -> None:
     """Nobody handles the canary: one reader reads again and again for it."""
     await put(instance, *(dead_lettered(cancel(number)) for number in range(DEAD_LETTERS)))
-    said: Counter[str] = Counter()
+    line_counts: Counter[str] = Counter()
 
     def say(line: str) -> None:
-        said[line] += 1
-        if said["1 on their way"] == READS:
+        line_counts[line] += 1
+        if line_counts["1 on their way"] == READS:
             raise EnoughRead
 
     with pytest.raises(EnoughRead):
@@ -142,7 +142,7 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
             await sender.redrive((await sender.read_status()).dead_letters, ACTION, say)
 
     # Of the audit: that the redrive began, and that the canary was sent.
-    assert {"consumers": 1, "admins": 1, DEAD: DEAD_LETTERS, REDRIVE: 1, "audit": 2} == made
+    assert {"consumers": 1, "admins": 1, DEAD: DEAD_LETTERS, REDRIVE: 1, "audit": 2} == read_counts
 
 
 async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
@@ -152,26 +152,26 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
     async with reading.reading(instance) as reader:
 
         async def read_again() -> DeadLetterFacts:
-            known = await reader.read_status()
-            assert await gather(instance) == known
-            counts.append(dict(Counter(states(known).values())))
-            return known
+            facts = await reader.read_status()
+            assert await gather(instance) == facts
+            counts.append(dict(Counter(states(facts).values())))
+            return facts
 
         await read_again()
         await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
-        known = await read_again()
-        acts = [dead_letter_redriven(each, ACTION) for each in known.dead_letters[:2]]
+        latest = await read_again()
+        acts = [dead_letter_redriven(each, ACTION) for each in latest.dead_letters[:2]]
         await put(instance, *(audited(each, ACTION) for each in acts))
-        sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
+        sent = [sent_back(dead_letter, 0) for dead_letter in latest.dead_letters[:2]]
         await put(instance, *sent)
         await read_again()
-        waiting = [(REDRIVE_ID, redrive_id(known.dead_letters[0]).encode())]
+        waiting = [(REDRIVE_ID, redrive_id(latest.dead_letters[0]).encode())]
         await put(instance, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
         await commit(instance, "test", TopicPartition(REDRIVE, 0), 2)
         await read_again()
         await commit(instance, "notification", TopicPartition(RETRY, 0), 1)
         await read_again()
-        await put(instance, dead_lettered(again(known.dead_letters[1])))
+        await put(instance, dead_lettered(again(latest.dead_letters[1])))
         await read_again()
         await publish(
             instance, [DeadLetterDiscarded(about=f"{DEAD}/0/2", who="ann", why="a test")], 1

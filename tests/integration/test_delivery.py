@@ -45,7 +45,7 @@ async def feed(config: Config, pause_seconds: float = 0) -> None:
     await producer.stop()
 
 
-def known(rows: dict[bytes, bytes]) -> dict[bytes, Any]:
+def contents(rows: dict[bytes, bytes]) -> dict[bytes, Any]:
     """Return what rows hold, except outboxes: a produced one is dropped sooner or later."""
     decoded = {key: decode_row(TALLY, body) for key, body in rows.items()}
     return {
@@ -76,8 +76,8 @@ async def test_a_worker_killed_three_times_does_everything_once(
     worker.terminate()
     worker.wait(20)
 
-    kept = rows(instance)
-    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    row_by_key = rows(instance)
+    received = {key: decode_row(TALLY, body).state.received for key, body in row_by_key.items()}
     assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
     assert KEYS * EACH == len(Counter(await emitted_ids(instance)))
     dead_letters = await read(instance, "orders.test.dead", 1)
@@ -90,18 +90,18 @@ async def test_a_worker_killed_three_times_does_everything_once(
     worker = start(instance, "tally_app")
     stack.callback(end, worker)
 
-    before = known(kept)
+    before = contents(row_by_key)
 
     async def rebuilt() -> bool:
         # Rows come back step by step, in folders that are only just being made.
         with suppress(Exception):
-            return before == known(await asyncio.to_thread(rows, instance))
+            return before == contents(await asyncio.to_thread(rows, instance))
         return False
 
     await until(rebuilt, "every row is again what it was")
     worker.terminate()
     worker.wait(20)
-    assert before == known(rows(instance))
+    assert before == contents(rows(instance))
 
 
 @pytest.mark.timeout(400)
@@ -130,11 +130,11 @@ async def test_workers_share_the_work_and_take_over_from_each_other(
     other.terminate()
     other.wait(20)
 
-    kept = {
+    row_by_key = {
         record.key: record.value
         for record in await read(instance, "payflow-test-tally-changelog", 4)
     }
-    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    received = {key: decode_row(TALLY, body).state.received for key, body in row_by_key.items()}
     assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
     assert KEYS * EACH == len(set(await emitted_ids(instance)))
 

@@ -79,9 +79,9 @@ def set_aside(folder: Path) -> list[str]:
 async def check(config: Config, events: int) -> None:
     """Compare the rows on disk with their changelog, bit by bit, and count the events."""
     changelog = await read(config, "payflow-test-tally-changelog", 4)
-    kept = rows(config)
-    assert {record.key: record.value for record in changelog} == kept
-    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    row_by_key = rows(config)
+    assert {record.key: record.value for record in changelog} == row_by_key
+    received = {key: decode_row(TALLY, body).state.received for key, body in row_by_key.items()}
     assert Counter(b"o%d" % (number % KEYS) for number in range(events)) == received
     emitted = await emitted_ids(config)
     assert events == len(set(emitted))
@@ -113,8 +113,10 @@ async def test_damaged_tables_are_set_aside_and_rebuilt(
     assert ends == await work(instance, stack, log, total), log.read_text()
     await check(instance, total)
     assert [f"{name}.damaged-1" for name in names] == set_aside(Path(instance.data_dir))
-    said = log.read_text()
-    assert ends.count(EXIT_UNSAFE) == said.count("payflow: the table tally is damaged: Corruption")
+    log_text = log.read_text()
+    assert ends.count(EXIT_UNSAFE) == log_text.count(
+        "payflow: the table tally is damaged: Corruption"
+    )
 
 
 async def test_what_a_killed_worker_s_log_has_lost_comes_from_the_changelog(

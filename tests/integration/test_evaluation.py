@@ -17,19 +17,19 @@ async def test_through_the_broker_as_offline(tmp_path: Path) -> None:
     """Two workers, four partitions, two folds: every figure and every score."""
     file = plant(tmp_path / "payments.csv")
     result = tmp_path / "found.json"
-    asked = ["evaluate", str(file), "--folds", "2", "--through", "kafka", "--json", str(result)]
+    arguments = ["evaluate", str(file), "--folds", "2", "--through", "kafka", "--json", str(result)]
     command = await asyncio.create_subprocess_exec(
-        *(*PAYFLOW, "fraud", *asked),
+        *(*PAYFLOW, "fraud", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await command.communicate()
-    assert 0 == command.returncode, said.decode()
-    found = msgspec.json.decode(result.read_bytes())
+    _, errors = await command.communicate()
+    assert 0 == command.returncode, errors.decode()
+    report = msgspec.json.decode(result.read_bytes())
 
-    assert "kafka" == found["through"]["by"]
-    assert found["through"]["payments"] > 7_000
-    assert 0 == found["through"]["figures_differ"]
-    assert 0 == found["through"]["scores_differ"]
-    assert found["mean"]["average_precision"] > 0.9
-    assert [28, 21] == [fold["start_day"] for fold in found["folds"]]
+    assert "kafka" == report["through"]["by"]
+    assert report["through"]["payments"] > 7_000
+    assert 0 == report["through"]["figures_differ"]
+    assert 0 == report["through"]["scores_differ"]
+    assert report["mean"]["average_precision"] > 0.9
+    assert [28, 21] == [fold["start_day"] for fold in report["folds"]]

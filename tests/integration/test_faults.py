@@ -51,11 +51,11 @@ async def test_payflow_holds(drill: Drill, fault: str) -> None:
     if reason := obstacle(fault):
         pytest.skip(reason)
 
-    met = await drill.run_step(STEPS[fault])
+    outcome = await drill.run_step(STEPS[fault])
 
-    assert not met.breaches, met.cause
+    assert not outcome.breaches, outcome.cause
     if fault in DECIDED:
-        assert met.written["decisions of an operator"]
+        assert outcome.written["decisions of an operator"]
 
 
 async def test_afterwards_every_order_ends_and_every_row_is_that_of_its_changelog(
@@ -66,7 +66,7 @@ async def test_afterwards_every_order_ends_and_every_row_is_that_of_its_changelo
 
     assert () == final_breaches(drilled), "\n".join(final_breaches(drilled))
     assert () == drilled.lost
-    found = build(drilled)
+    report = build(drilled)
     assert drilled.verdict.figures["orders_completed"]
     # No fault here is as long as a deadline of an order: one that missed it has lost a message.
-    assert "overdue" not in drilled.verdict.figures["orders_cancelled"], markdown(found)
+    assert "overdue" not in drilled.verdict.figures["orders_cancelled"], markdown(report)

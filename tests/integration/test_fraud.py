@@ -60,7 +60,9 @@ def paid(number: int, random: Random) -> PaymentCompleted:
 def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
     """Return what the agents say of `story` when nothing happens to them."""
     instance = Offline(open_judge(Config()))
-    emitted = [message for made in story for message in instance.receive(made, made.ordered_at_ms)]
+    emitted = [
+        message for payment in story for message in instance.receive(payment, payment.ordered_at_ms)
+    ]
     return {
         message.transaction_id: message
         for message in emitted
@@ -132,7 +134,7 @@ async def test_killed_and_wiped_it_judges_as_if_nothing_had_been(tmp_path: Path)
 @pytest.mark.timeout(600)
 async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
     """A rule counts from the next payment on, a bad one changes nothing, a label stops items."""
-    made = [paid(number, Random(number)) for number in range(9)]
+    payments = [paid(number, Random(number)) for number in range(9)]
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0)
     strict = RULES[0] | {"rule_id": "new.everything", "when": {"gt": [{"field": "amount"}, 0]}}
     watched = strict | {"outcome": "review", "priority": 200}
@@ -146,19 +148,19 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
             await until(enough, f"{count} verdicts", 60)
             return await verdicts(config)
 
-        await say(config, made[0])
+        await say(config, payments[0])
         await judged(1)
         await say(config, RulePut(rule_id="bad", rule={"when": {"gt": 1}}))
         await say(config, RulePut(rule_id="new.everything", rule=watched))
         book = await book_now(config)
 
         async def is_known() -> bool:
-            await say(config, replace(made[2], transaction_id=f"x{time.monotonic_ns()}"))
+            await say(config, replace(payments[2], transaction_id=f"x{time.monotonic_ns()}"))
             latest = await verdicts(config)
             return any(each.rules_version == book.revision for each in latest)
 
         await until(is_known, "the agent knows the rule", 60)
-        await say(config, made[1])
+        await say(config, payments[1])
 
         async def is_open() -> bool:
             return "o1" in {case.transaction_id for case in await open_cases(config)}

@@ -84,7 +84,7 @@ class Instance:
 
     def top_up(self, card_id: str) -> str:
         """Ask for a top-up over HTTP; return its id."""
-        asked = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310
             f"{self.url}/giftcards",
             json.dumps({**TOP_UP, "card_id": card_id}).encode(),
             {
@@ -93,7 +93,7 @@ class Instance:
                 "Authorization": f"Bearer {(self._folder / 'client.key').read_text().strip()}",
             },
         )
-        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return str(json.load(answer)["top_up_id"])
 
     def ended(self, top_up_id: str) -> str:
@@ -169,7 +169,7 @@ def test_worker_processes_carry_a_second_workflow(log: Path, tmp_path: Path) -> 
     redriven = instance.payflow("dead", "redrive", dead, "0", "--reason", "mended")
 
     ends = [instance.ended(each) for each in (credited, cancelled, unlucky)]
-    found = instance.get(f"/transactions?q={cancelled}")
+    matches = instance.get(f"/transactions?q={cancelled}")
     trace = [
         event["type"].split(".")[2] for event in instance.payflow("trace", cancelled)["events"]
     ]
@@ -186,7 +186,7 @@ def test_worker_processes_carry_a_second_workflow(log: Path, tmp_path: Path) -> 
 
     assert ["credited", "cancelled", "credited"] == ends
     assert (1, 0) == (redriven["handled"], redriven["failed_again"])
-    assert [cancelled] == found["ids"]
+    assert [cancelled] == matches["ids"]
     assert {"requested", "credit_refused", "refunded", "cancelled"} <= set(trace)
     assert {} == broken(whole)
     assert (3, 0) == (whole["top_ups"], whole["unpaid_credit_minor"])

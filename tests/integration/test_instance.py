@@ -74,8 +74,8 @@ def knows(folder: Path, up: dict[str, Any], order_id: str) -> tuple[int, int]:
     query = urllib.parse.urlencode({"query": f"metadata['order_id']:'{order_id}'"})
     url = f"{up['provider_url']}/v1/payment_intents/search?{query}"
     key = with_secrets(Config(data_dir=str(folder))).provider_key
-    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
-    with urllib.request.urlopen(asked, timeout=9) as answer:  # noqa: S310
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=9) as answer:  # noqa: S310
         payments = len(json.load(answer)["data"])
     try:
         with urllib.request.urlopen(f"{up['console_url']}/orders/{order_id}", timeout=9) as answer:  # noqa: S310
@@ -88,9 +88,9 @@ def knows(folder: Path, up: dict[str, Any], order_id: str) -> tuple[int, int]:
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A demo on the first rows of the real file, with the external systems misbehaving."""
     part = tmp_path / "part.csv"
-    with FILE.open(newline="") as record, part.open("w", newline="") as taken:
+    with FILE.open(newline="") as record, part.open("w", newline="") as part_file:
         rows = csv.reader(record)
-        csv.writer(taken).writerows(row for _, row in zip(range(ROWS + 1), rows, strict=False))
+        csv.writer(part_file).writerows(row for _, row in zip(range(ROWS + 1), rows, strict=False))
     command = [
         *PAYFLOW,
         "demo",
@@ -120,7 +120,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     up = json.loads((tmp_path / "demo" / "up.json").read_text())
     os.kill(up["pids"]["payment"], signal.SIGKILL)
     orders = payflow(tmp_path, "tables", "show", "order", "--limit", "5")["rows"]
-    shown = payflow(tmp_path, "order", "show", orders[0]["key"])
+    order_view = payflow(tmp_path, "order", "show", orders[0]["key"])
     trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
     records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
@@ -132,7 +132,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     place = dead_letter["topic"], str(dead_letter["offset"])
     masked_dead_letter = payflow(tmp_path, "dead", "show", *place)
     shown_dead_letter = payflow(tmp_path, "dead", "show", *place, "--reveal", "--reason", "a test")
-    known = [knows(tmp_path / "demo", up, each) for each in (orders[0]["key"], aborted)]
+    provider_answers = [knows(tmp_path / "demo", up, each) for each in (orders[0]["key"], aborted)]
 
     assert demo.wait(300) == 0, log.read_text()[-3000:]
     report = json.loads((tmp_path / "r.json").read_text())
@@ -156,7 +156,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     assert report["rows_read"] == report["rows"]["orders"] + sum(
         count for name, count in report["rows"].items() if name != "orders"
     )
-    assert orders[0]["key"] == shown["order_id"]
+    assert orders[0]["key"] == order_view["order_id"]
     assert "payflow.order.placed.v1" == trace[0]["type"]
     assert {"orders", "payments", "orders.payment.dead"} <= set(topics)
     assert [4, 1] == [len(topics[at]["partitions"]) for at in ("orders", "orders.payment.dead")]
@@ -173,7 +173,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     assert "" == masked_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
     # Whoever dead-lettered the poison had read past the aborted order.
-    assert [(200, 1), (404, 0)] == known
+    assert [(200, 1), (404, 0)] == provider_answers
     # Every service that consumes `orders` has dead-lettered the poison, and gone on.
     consumers = [agent for agent in load_agents().values() if order_topics.orders in agent.consumes]
     assert len(consumers) == report["dead_letters"]

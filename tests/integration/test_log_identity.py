@@ -86,8 +86,10 @@ class Site:
 
     def received(self) -> dict[str, int]:
         """Return how many events the row of each key has counted."""
-        kept = {key: decode_row(TALLY, body).state for key, body in rows(self.config).items()}
-        return {key.decode(): state.received for key, state in kept.items()}
+        state_by_key = {
+            key: decode_row(TALLY, body).state for key, body in rows(self.config).items()
+        }
+        return {key.decode(): state.received for key, state in state_by_key.items()}
 
     async def make_again(self, *topics: str) -> None:
         async with admin_client(self.config) as admin:
@@ -164,9 +166,9 @@ async def test_what_lies_in_a_topic_made_again_is_applied_once_it_is_adopted(sit
     await site.make_again("orders")
     await publish(site.config, [""] * RETURNS, first=EVENTS, keys=KEYS)
 
-    said = await site.refused()
-    assert said.startswith("payflow: orders/0 is another log than the one that test has applied")
-    assert "payflow adopt test" in said
+    reason = await site.refused()
+    assert reason.startswith("payflow: orders/0 is another log than the one that test has applied")
+    assert "payflow adopt test" in reason
     assert received_of(EVENTS) == site.received(), "none is swallowed"
 
     await site.adopt("beginning")
@@ -196,8 +198,8 @@ async def test_a_cluster_with_other_offsets_goes_on_where_the_operator_says(site
     copied = await site.ends()
     await publish(site.config, [""] * RETURNS, first=EVENTS, keys=KEYS)
 
-    said = await site.refused()
-    assert "payflow-test-tally-changelog/0 is another log than the one that test has" in said
+    reason = await site.refused()
+    assert "payflow-test-tally-changelog/0 is another log than the one that test has" in reason
 
     await site.set_offsets(copied)
     await site.adopt("committed")
@@ -262,8 +264,8 @@ async def test_what_was_deleted_skipped_or_cut_off_is_named(site: Site) -> None:
     through, ends = ends, await site.ends()
     async with admin_client(site.config) as admin:
         await delete_before(admin, ends)
-    gone = f"the events from {through[PLACES[0]]} to {ends[PLACES[0]] - 1} were deleted"
-    assert gone in await site.refused()
+    reason = f"the events from {through[PLACES[0]]} to {ends[PLACES[0]] - 1} were deleted"
+    assert reason in await site.refused()
 
 
 async def test_a_new_service_begins_with_what_is_left_and_one_whose_offsets_expired_does_not(
@@ -290,9 +292,9 @@ async def test_a_new_service_begins_with_what_is_left_and_one_whose_offsets_expi
     assert 1 == site.log.read_text().count("first start"), "the second is none"
 
     await site.forget_group()
-    said = await site.refused()
-    assert "orders/0 begins at offset" in said
-    assert "test, which has run before, has committed nothing of it" in said
+    reason = await site.refused()
+    assert "orders/0 begins at offset" in reason
+    assert "test, which has run before, has committed nothing of it" in reason
     consistent_cut = await site.consistent_cut()
     assert ([], len(PLACES)) == (
         consistent_cut.deleted_before_start(),
@@ -318,8 +320,8 @@ async def test_a_worker_at_work_ends_when_its_log_is_no_longer_what_it_was(site:
     async with admin_client(site.config) as admin:
         await admin.create_partitions({"orders": NewPartitions(6)})
 
-    said = await site.refused(worker)
-    assert "topic orders has 6 partitions, test was started with 4" in said
+    reason = await site.refused(worker)
+    assert "topic orders has 6 partitions, test was started with 4" in reason
     assert received_of(EVENTS + RETURNS) == site.received()
 
 
@@ -335,9 +337,9 @@ async def test_rows_on_the_disk_of_another_machine_are_waited_for(
     own = site.config
     elsewhere = msgspec.structs.replace(own, data_dir=str(tmp_path / "elsewhere"))
 
-    said = await site.refused(site.start(elsewhere))
-    assert "on the disk of another machine" in said
-    assert "`payflow adopt test --without-rows`" in said
+    reason = await site.refused(site.start(elsewhere))
+    assert "on the disk of another machine" in reason
+    assert "`payflow adopt test --without-rows`" in reason
 
     await publish(own, [""] * KEYS, first=EVENTS, keys=KEYS)
     await site.work(EVENTS + KEYS)

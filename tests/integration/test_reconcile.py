@@ -171,10 +171,10 @@ def entries(*facts: Message) -> list[EntryPosted]:
     ]
 
 
-def offending(said: Any) -> dict[str, list[str]]:
+def offending(comparison: Any) -> dict[str, list[str]]:
     return {
         " ".join(filter(None, (one["order_id"], one["kind"], one["key"]))): one["differences"]
-        for one in said["offending"]
+        for one in comparison["offending"]
     }
 
 
@@ -196,12 +196,17 @@ async def test_three_books_are_reconciled_and_each_tampering_is_named(books: Boo
     await books.book(*posted)
     await books.book(posted[0])
 
-    code, said = books.reconciled()
+    code, comparison = books.reconciled()
 
-    assert (0, 3, 3, {}) == (code, said["compared"], said["matched"], offending(said))
+    assert (0, 3, 3, {}) == (
+        code,
+        comparison["compared"],
+        comparison["matched"],
+        offending(comparison),
+    )
     moved = {"charged_minor": 1_000, "refunded_minor": 300, "disputed_minor": 0}
-    assert {"GBP": dict.fromkeys(("provider", "payments", "ledger"), moved)} == said["totals"]
-    assert "0 unreadable" in said["read"]["ledger"]
+    assert {"GBP": dict.fromkeys(("provider", "payments", "ledger"), moved)} == comparison["totals"]
+    assert "0 unreadable" in comparison["read"]["ledger"]
 
     # The provider's file: a penny, and then a line that is gone.
     books.tamper("UPDATE refunds SET amount_minor = 301")
@@ -233,10 +238,10 @@ async def test_what_is_under_way_is_counted_and_is_no_error(books: Books) -> Non
     """Charged this moment and known by nobody: in motion, exit code 0."""
     books.charge("o1")
 
-    code, said = books.reconciled()
+    code, comparison = books.reconciled()
 
-    assert (0, 1, 0) == (code, said["in_motion"], said["matched"])
-    assert ["missing_in_payments", "missing_in_ledger"] == said["moving"][0]["differences"]
+    assert (0, 1, 0) == (code, comparison["in_motion"], comparison["matched"])
+    assert ["missing_in_payments", "missing_in_ledger"] == comparison["moving"][0]["differences"]
 
 
 async def test_a_record_that_nobody_can_read_is_named_and_the_rest_is_compared(
@@ -250,15 +255,15 @@ async def test_a_record_that_nobody_can_read_is_named_and_the_rest_is_compared(
     batch = await books.unfold(2)
     await books.keep("o1", after(payment, example.PLACED, paid)[0])
 
-    code, said = books.reconciled()
+    code, comparison = books.reconciled()
 
-    assert (1, 1, {}) == (code, said["matched"], offending(said))
-    first, second = sorted(said["unreadable"])
+    assert (1, 1, {}) == (code, comparison["matched"], offending(comparison))
+    first, second = sorted(comparison["unreadable"])
     assert first.startswith(batch)
     assert second.startswith(f"{garbage} is not a row of payment: ")
-    assert "2 records unreadable" in said["read"]["payments"]
+    assert "2 records unreadable" in comparison["read"]["payments"]
 
 
 def _judged(judgement: tuple[int, Any]) -> tuple[int, dict[str, list[str]]]:
-    code, said = judgement
-    return code, offending(said)
+    code, comparison = judgement
+    return code, offending(comparison)

@@ -58,8 +58,8 @@ async def emitted(config: Config) -> int:
 
 async def lags(config: Config) -> tuple[int, float | None]:
     """Return how far the group of the test agent is behind, as the console says it."""
-    (found,) = await groups(config, "payflow-test")
-    return found.lag, found.seconds
+    (group,) = await groups(config, "payflow-test")
+    return group.lag, group.seconds
 
 
 async def caught_up(config: Config) -> bool:
@@ -148,10 +148,12 @@ async def test_what_was_aborted_in_a_changelog_is_no_row_after_a_recovery(
     await until(lambda: _is(emitted, instance, 3), "the table is recovered")
     worker.terminate()
     await asyncio.to_thread(worker.wait, 20)
-    found = {key.decode(): decode_row(TALLY, body).state for key, body in rows(instance).items()}
+    state_by_key = {
+        key.decode(): decode_row(TALLY, body).state for key, body in rows(instance).items()
+    }
 
     assert 2 == decode_row(TALLY, before).state.received
-    assert {ORDER: 3, "o2": 99} == {key: state.received for key, state in found.items()}
+    assert {ORDER: 3, "o2": 99} == {key: state.received for key, state in state_by_key.items()}
 
 
 async def test_a_transaction_left_open_on_a_changelog_does_not_refuse_the_next_start(
@@ -196,8 +198,8 @@ async def _members(config: Config) -> set[str]:
         return {member[0] for member in (await described_group(admin, "payflow-test"))[5]}
 
 
-async def _is(asked: Any, config: Config, due: int) -> bool:
-    return await asked(config) >= due
+async def _is(count: Any, config: Config, due: int) -> bool:
+    return await count(config) >= due
 
 
 @pytest.mark.timeout(200)
@@ -222,15 +224,15 @@ async def test_a_batch_that_nobody_can_read_is_named_and_the_next_one_is_read(
     await until(lambda: _is(emitted, config, 2), "what lies around it is answered")
     await until(lambda: caught_up(config), "nothing is left to read")
     (dead_letter,) = await read(config, "orders.test.dead", 1)
-    said = {name: value.decode() for name, value in dead_letter.headers}
-    shown = await read_record(config, "orders", PLACE.partition, 1)
+    headers = {name: value.decode() for name, value in dead_letter.headers}
+    record_view = await read_record(config, "orders", PLACE.partition, 1)
 
     assert ("unreadable", f"orders/{PLACE.partition}/1") == (
-        said["x-dead-cause"],
-        said["x-dead-origin"],
+        headers["x-dead-cause"],
+        headers["x-dead-origin"],
     )
-    assert f"offsets 1 to 1 of orders/{PLACE.partition}" in said["x-dead-detail"]
-    assert "CRC" in shown.error
+    assert f"offsets 1 to 1 of orders/{PLACE.partition}" in headers["x-dead-detail"]
+    assert "CRC" in record_view.error
 
 
 def _damage(folder: Path, batch_number: int) -> None:

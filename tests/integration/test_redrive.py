@@ -134,7 +134,7 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
     discarded = redriver(redrive_instance, "discard", "orders.test.dead", "1", "--reason", "a test")
     discarded.communicate(timeout=60)
     again = redriver(redrive_instance, "redrive", "orders.test.dead", "1")
-    _, said = again.communicate(timeout=60)
+    _, errors = again.communicate(timeout=60)
     twice = redriver(redrive_instance, "edit", "orders.test.dead", "0", "--file", str(body))
     twice.communicate(timeout=60)
     await until(lambda: _is(count(redrive_instance, "payments", 4), 1), "the edited one is handled")
@@ -145,7 +145,7 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
         each.returncode for each in (refused, accepted, discarded, again, twice)
     )
     assert "would fail again: not_json" in why.replace("\n", " ")
-    assert "no open dead letter" in said
+    assert "no open dead letter" in errors
     states = {
         dead_letter["offset"]: dead_letter["state"]
         for dead_letter in payflow(redrive_instance, "ls", "--all")
@@ -156,8 +156,8 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
     assert "bad-0" != header(redriven, "ce_id")
 
 
-async def _is(found: Any, wanted: int) -> bool:
-    return await found >= wanted
+async def _is(counting: Any, least: int) -> bool:
+    return await counting >= least
 
 
 def _plain(record: Any) -> Record:

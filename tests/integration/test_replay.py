@@ -59,14 +59,14 @@ async def test_every_row_comes_out_the_same_and_a_changed_one_is_named(tmp_path:
     own = Config(data_dir=str(tmp_path / "instance"), broker_port=0, console_port=0)
     async with Supervisor(own, _say).up() as instance:
         order_id = await play(instance.config)
-        found = [await again(instance.config, service, tmp_path) for service in services()]
-        tables = {table.table: table for each in found for table in each.tables}
+        replays = [await again(instance.config, service, tmp_path) for service in services()]
+        tables = {table.table: table for each in replays for table in each.tables}
 
         assert {} == {name: table.differences for name, table in tables.items() if table.different}
         assert set() == {name for name, table in tables.items() if not table.equal}
         assert {"order", "payment", "stock", "analytics", "journal"} <= set(tables)
         assert {"provider", "carrier", "messenger"} == {
-            agent for each in found for agent in each.left_out
+            agent for each in replays for agent in each.left_out
         }
 
         await _tamper(instance.config, order_id)

@@ -42,10 +42,10 @@ async def test_a_stop_under_load_commits_what_was_begun(
     worker = start(instance, "tally_app", log)
     stack.callback(end, worker)
 
-    async def begun() -> bool:
+    async def is_at_work() -> bool:
         return await committed(instance) > 1_000 * run
 
-    await until(begun, "the worker is at work")
+    await until(is_at_work, "the worker is at work")
 
     assert 0 == await stop(worker), log.read_text()
     emitted = await emitted_ids(instance)

@@ -133,12 +133,12 @@ async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, c
     """All offsets there still are were read, deleted ones and markers passed over."""
     config, topic = haystack
     async with reader(config) as consumer:
-        asked = ScanRequest(wanted=parse(messages, cel))
-        found = [e async for e in scan(consumer, await places_of(config, topic), asked)]
+        request = ScanRequest(wanted=parse(messages, cel))
+        events = [e async for e in scan(consumer, await places_of(config, topic), request)]
 
-    done = found[-1]
+    done = events[-1]
     assert isinstance(done, Done)
-    assert ["planted"] == [e.record.key for e in found if isinstance(e, Found)]
+    assert ["planted"] == [e.record.key for e in events if isinstance(e, Found)]
     assert ("end", RECORDS + PARTITIONS - DELETED) == (done.why, done.scanned)
     assert [0, DELETED, 0, 0] == [part.first for part in done.coverage]
     # Behind 5,000 events each: one of the transaction, and its marker.
@@ -155,15 +155,15 @@ def test_the_command_finds_it(haystack, monkeypatch):
         by_cel = ["topics", "find", topic, "--cel", 'key == "planted"', "--json"]
         expressed = CliRunner().invoke(cli, by_cel)
         listed = CliRunner().invoke(cli, ["topics", "ls", "--json"])
-        shown = CliRunner().invoke(cli, ["topics", "show", topic, "--from", "2/100", "--limit=1"])
+        excerpt = CliRunner().invoke(cli, ["topics", "show", topic, "--from", "2/100", "--limit=1"])
     finally:
         current.cache_clear()
 
-    said = json.loads(result.stdout)
+    search = json.loads(result.stdout)
     topics_by_name = {each["name"]: each for each in json.loads(listed.stdout)}
     assert 0 == result.exit_code
-    assert [(1, 3_086)] == [(each["partition"], each["offset"]) for each in said["found"]]
-    assert said["found"] == json.loads(expressed.stdout)["found"]
+    assert [(1, 3_086)] == [(each["partition"], each["offset"]) for each in search["found"]]
+    assert search["found"] == json.loads(expressed.stdout)["found"]
     assert "1 found in 18,504 records at 18,508 offsets" in result.stderr
     assert "stopped at the end" in result.stderr
     assert (18_508, 604_800_000) == (
@@ -171,8 +171,8 @@ def test_the_command_finds_it(haystack, monkeypatch):
         topics_by_name[topic]["retention_ms"],
     )
     assert topics_by_name[topic]["bytes"] > 1_000_000
-    assert "2/100 " in shown.stdout
-    assert "o402" in shown.stdout
+    assert "2/100 " in excerpt.stdout
+    assert "o402" in excerpt.stdout
 
 
 async def test_the_page_finds_it_by_pages(client, haystack):
@@ -187,11 +187,11 @@ async def test_the_page_finds_it_by_pages(client, haystack):
         cursor = answer["cursor"]
         if answer["done"]["why"] == "end":
             break
-    found = await (await client.get(path, params={"q": "text:needle in it"})).json()
+    search = await (await client.get(path, params={"q": "text:needle in it"})).json()
 
     assert list(range(4_990, 5_001)) == offsets
-    assert ["planted"] == [record["key"] for record in found["found"]]
-    assert RECORDS + PARTITIONS - DELETED == found["done"]["scanned"]
+    assert ["planted"] == [record["key"] for record in search["found"]]
+    assert RECORDS + PARTITIONS - DELETED == search["done"]["scanned"]
 
 
 async def test_the_page_finds_it_as_events(client, haystack):
@@ -205,8 +205,8 @@ async def test_the_page_finds_it_as_events(client, haystack):
     ]
 
     assert "text/event-stream" == answer.headers["Content-Type"]
-    found = [body for name, body in events if name == "event: found"]
-    assert ["planted"] == [body["record"]["key"] for body in found]
+    bodies = [body for name, body in events if name == "event: found"]
+    assert ["planted"] == [body["record"]["key"] for body in bodies]
     assert "event: done" == events[-1][0]
     assert "end" == events[-1][1]["why"]
     assert set() == client.app[STREAMS]
@@ -309,16 +309,16 @@ async def test_a_group_is_behind_by_what_it_has_not_read(client, haystack, own_n
     try:
         await consumer.getmany(timeout_ms=5_000)
         await consumer.commit({TopicPartition(topic, p): 5_002 - 10 * p for p in range(PARTITIONS)})
-        found = (await groups(config, own_name))[0]
+        group = (await groups(config, own_name))[0]
         listed = await (await client.get("/groups")).json()
     finally:
         await asyncio.gather(consumer.stop(), other.stop())
 
-    assert [0, 10, 20, 30] == [each.lag for each in found.partitions]
-    assert (60, "Stable", 1) == (found.lag, found.state, len(found.members))
-    assert tuple(f"{topic}/{p}" for p in range(PARTITIONS)) == found.members[0].assigned
-    assert found.seconds is not None
-    assert 0.0 == found.partitions[0].seconds
+    assert [0, 10, 20, 30] == [each.lag for each in group.partitions]
+    assert (60, "Stable", 1) == (group.lag, group.state, len(group.members))
+    assert tuple(f"{topic}/{p}" for p in range(PARTITIONS)) == group.members[0].assigned
+    assert group.seconds is not None
+    assert 0.0 == group.partitions[0].seconds
     assert {own_name, f"{own_name}-other"} <= {each["name"] for each in listed["groups"]}
 
 

@@ -155,14 +155,14 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
 
     origin = missing[0].split(" ")[0]
     _, partition, offset = origin.rsplit("/", 2)
-    met = as_read(poison, int(offset), int(partition))
-    await cluster.publish([_dead(met, service) for service in hearers])
+    record = as_read(poison, int(offset), int(partition))
+    await cluster.publish([_dead(record, service) for service in hearers])
     verdict = await verify(cluster.config)
     assert {"carrier_agrees": ("o1",)} == broken(verdict)
     assert {f"orders.{service}.dead": 1 for service in hearers} == verdict.dead_letters
 
     # A dead letter that lost its bytes, and one that lost its cause.
-    nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
+    nameless = msgspec.structs.replace(_dead(record, "order"), value=None)
     causeless = msgspec.structs.replace(nameless, value=b"1", headers=[])
     await cluster.publish([signed(each, Config().signing_key) for each in (nameless, causeless)])
     # A record that no service of Payflow produced is not a dead letter.
@@ -171,9 +171,9 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
     assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == dead_letters
 
 
-def _dead(met: Record, service: str) -> Outgoing:
+def _dead(record: Record, service: str) -> Outgoing:
     dead_letter = to_dead(
-        met, service=service, agent=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
+        record, service=service, agent=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
     )
     return signed(dead_letter, Config().signing_key)
 

@@ -24,7 +24,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("reason", "code", "said"),
+    ("reason", "code", "log_parts"),
     [
         pytest.param(
             "wait", EXIT_STALLED, ("agent tally got no further", "stuck_app.py"), id="waits"
@@ -36,7 +36,12 @@ def log(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 async def test_a_worker_that_is_stuck_ends(  # noqa: PLR0913  what is done, and what comes of it
-    reason: str, code: int, said: tuple[str, ...], instance: Config, stack: ExitStack, log: Path
+    reason: str,
+    code: int,
+    log_parts: tuple[str, ...],
+    instance: Config,
+    stack: ExitStack,
+    log: Path,
 ) -> None:
     """Whether the agent waits or the loop is blocked: an exit code of its own, and the stacks."""
     worker = start(instance, "stuck_app", log, stall_seconds=LIMIT_SECONDS)
@@ -45,7 +50,7 @@ async def test_a_worker_that_is_stuck_ends(  # noqa: PLR0913  what is done, and 
 
     assert code == await asyncio.to_thread(worker.wait, 60)
     text = log.read_text()  # noqa: ASYNC240  the worker has ended
-    assert [] == [part for part in said if part not in text], text
+    assert [] == [part for part in log_parts if part not in text], text
 
 
 async def test_a_worker_that_is_slow_or_idle_lives(
