@@ -1,7 +1,7 @@
 """Names of topics: the role of each, and the topic, service or agent it belongs to.
 
 Only this module builds and parses names; nothing else tests a suffix. Topics that carry messages
-are declared in `workflows/*/topics.py`.
+are declared in `workflows/*/topics.py`; those of a small workflow beside its messages.
 """
 
 import importlib.util
@@ -45,14 +45,15 @@ class TopicName(msgspec.Struct, frozen=True, kw_only=True):
     """Of `redrive` and `timer`: who reads them."""
 
 
-def load_declarations(module: str) -> None:
-    """Import `workflows/<subject>/<module>.py` of every subject that has one."""
-    _load(module, tuple(workflows.__path__))
+def load_declarations(*modules: str) -> None:
+    """Import the first of `modules` that a subject has in `workflows/<subject>/`, of each."""
+    _load(modules, tuple(workflows.__path__))
 
 
 @cache
-def _load(module: str, _folders: tuple[str, ...]) -> None:
-    for subject in subjects_with(module):
+def _load(modules: tuple[str, ...], _folders: tuple[str, ...]) -> None:
+    by_subject = {subject: each for each in reversed(modules) for subject in subjects_with(each)}
+    for subject, module in sorted(by_subject.items()):
         importlib.import_module(f"workflows.{subject}.{module}")
 
 
@@ -67,8 +68,11 @@ def subjects_with(module: str) -> list[str]:
 
 
 def load_topics() -> None:
-    """Declare every topic: a new `workflows/<subject>/topics.py` is found by its name."""
-    load_declarations("topics")
+    """Declare every topic: a new `workflows/<subject>/topics.py` is found by its name.
+
+    A workflow without one declares its topics in what its `workflow.py` imports.
+    """
+    load_declarations("topics", "workflow")
 
 
 def load_tables() -> None:
@@ -90,9 +94,12 @@ def traced_topics() -> tuple[Topic, ...]:
 
 
 def reactions_of(participant: str) -> Reactions:
-    """Return the reactions of all workflows for `participant`."""
+    """Return the reactions of all workflows for `participant`.
+
+    They are found as topics are: in `reactions.py`, or by what `workflow.py` imports.
+    """
     load_topics()
-    load_declarations("reactions")
+    load_declarations("reactions", "workflow")
     return declared_reactions.get(participant, {})
 
 

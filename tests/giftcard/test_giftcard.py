@@ -3,6 +3,8 @@
 Nothing here is done for the giftcard workflow: each part is asked for it as for any other.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,19 @@ from tests.support.console import FakeWorker, client, place, queries
 from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World, top_up
 from tests.support.operators_site import Site, site
 from tests.support.runtime import FakeRuntime, as_read
+from tests.support.source import ROOT
 from workflows.analytics.figures import FIGURES
 from workflows.shared.invariants import Moment, ProviderRecord
 from workflows.shared.message import Message
 
 __all__ = ["client", "queries", "site"]
+
+DECLARED = """
+from app.wire.topics import reactions_of, traced_topics
+
+print(*(topic.name for topic in traced_topics()))
+print(*(event.__name__ for event in reactions_of("payment")))
+"""
 
 
 @pytest.fixture
@@ -59,6 +69,17 @@ def test_its_topics_its_service_and_its_command_are_there():
         "giftcard.timers",
         "payflow-giftcard-giftcard-changelog",
     } <= {spec.name for spec in wanted_topics(Config())}
+
+
+def test_its_topics_and_reactions_are_there_before_its_agent_is_imported():
+    """It has no topics.py and no reactions.py: what its workflow.py imports declares them."""
+    answer = subprocess.run(
+        [sys.executable, "-c", DECLARED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    topics, events = answer.stdout.splitlines()
+    assert {"giftcards", "giftcard.credits"} < set(topics.split())
+    assert {"TopUpRequested", "CreditRefused"} < set(events.split())
 
 
 @pytest.mark.parametrize(

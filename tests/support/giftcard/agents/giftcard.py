@@ -7,7 +7,7 @@ Produces   giftcard.credits
 
 from tables.giftcard import top_ups
 from workflows.giftcard import process as giftcard
-from workflows.giftcard.topics import credits_, giftcards
+from workflows.giftcard.messages import credits_, giftcards
 
 from app.delivery.agent import Decider, register
 from workflows.fraud.topics import fraud

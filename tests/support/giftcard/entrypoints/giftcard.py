@@ -25,10 +25,10 @@ class TopUpAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     wrapping: NameIfAny = ""
 
 
-def requested(top_up_id: str, asked: TopUpAsked, at_ms: int) -> TopUpRequested:
-    """Return the top-up that was asked for at `at_ms`."""
+def requested(top_up_id: str, body: TopUpAsked, at_ms: int) -> TopUpRequested:
+    """Return the top-up that `body` asks for at `at_ms`."""
     return TopUpRequested(
-        top_up_id=top_up_id, requested_at_ms=at_ms, **msgspec.structs.asdict(asked)
+        top_up_id=top_up_id, requested_at_ms=at_ms, **msgspec.structs.asdict(body)
     )
 
 

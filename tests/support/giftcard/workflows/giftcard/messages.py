@@ -1,10 +1,11 @@
-"""What is said about a top-up: asked for through the API, the rest by the giftcard agent."""
+"""The messages of a top-up, and their topics: the console writes one, the giftcard agent one."""
 
 from typing import Literal
 
 from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
+from workflows.shared.topic import by, declare
 
 Cause = Literal["payment_failed", "credit_refused", "fraud"]
 
@@ -48,3 +49,18 @@ class TopUpCancelled(Message, tag="payflow.giftcard.cancelled.v1", frozen=True, 
 
 
 CreditMessage = CreditRefused | TopUpCredited | TopUpCancelled
+
+# --- topics -----------------------------------------------------------------
+
+giftcards = declare(
+    "giftcards", TopUpRequested, key=by("top_up_id"), writer="console", retention_ms=-1, traced=True
+)
+credits_ = declare(
+    "giftcard.credits",
+    CreditMessage,
+    key=by("top_up_id"),
+    writer="giftcard",
+    retention_ms=-1,
+    traced=True,
+    kinds={"failure": (CreditRefused, TopUpCancelled)},
+)

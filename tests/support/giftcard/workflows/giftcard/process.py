@@ -13,10 +13,12 @@ from workflows.giftcard.messages import (
 )
 
 from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.payment.instructions import CancelPayment, RequestPayment
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
+from workflows.shared.reaction import declare_reactions
 
 PAYMENT_MS = 240_000
 BLOCKED = "blocked"
@@ -116,6 +118,37 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: C901, 
             return replace(state, cancelled_at_ms=at_ms)
         case _:
             return state
+
+
+# --- reactions: what payment does about a top-up, and about the verdict on it ---
+
+
+def _request_payment(requested: TopUpRequested) -> RequestPayment:
+    return RequestPayment(
+        transaction_id=requested.top_up_id,
+        customer_id=requested.customer_id,
+        country=requested.country,
+        currency=requested.currency,
+        total_minor=requested.amount_minor,
+        goods_minor=requested.amount_minor,
+        payment_method=requested.payment_method,
+        ordered_at_ms=requested.requested_at_ms,
+    )
+
+
+def _cancel_payment(_event: CreditRefused | FraudDetected) -> CancelPayment:
+    return CancelPayment()
+
+
+declare_reactions(
+    "giftcard",
+    "payment",
+    {
+        TopUpRequested: _request_payment,
+        CreditRefused: _cancel_payment,
+        FraudDetected: _cancel_payment,
+    },
+)
 
 
 # --- views -------------------------------------------------------------------
