@@ -14,20 +14,20 @@ from app.console.api.live import LIVE
 from app.console.api.open_orders import OPEN_ORDERS
 from app.delivery.row import Row, encode_row
 from app.registry import live_figures
-from tests.support.console import FakeWorker, client, queries
-from tests.support.giftcard.world import World, top_up
+from tests.support.console import client, queries
+from tests.support.giftcard import top_up
+from tests.support.simulation.console_world import ConsoleWorld, world
 from workflows.analytics.messages import FiguresUpdated
 
-__all__ = ["client", "queries"]
+__all__ = ["client", "queries", "world"]
 
 
 @pytest.fixture
-async def counted(client: TestClient, queries: FakeWorker) -> TestClient:
+async def counted(client: TestClient, world: ConsoleWorld) -> TestClient:
     """The console that has received the figures of one credited top-up; another is open."""
-    world = World(queries)
     await top_up(client)
-    await world.run()
-    for message, _ in world.messages:
+    await asyncio.to_thread(world.carry_out)
+    for message, _ in world.emitted:
         if isinstance(message, FiguresUpdated):
             client.app[FIGURES].receive(message)
     waiting = encode_row(Row(state=TopUp(top_up_id="g2", requested_at_ms=1)))

@@ -3,6 +3,7 @@
 Nothing here is done for the giftcard workflow: each part is asked for it as for any other.
 """
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -21,24 +22,29 @@ from app.cli.transactions import fetch_page
 from app.config import Config
 from app.console.api.figures import Figures
 from app.console.api.workflow_requests import Repeats
+from app.delivery.agent import is_decider
+from app.delivery.decision import apply
 from app.delivery.processor import run_batch
 from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
 from app.operations.verification.facts import Facts
 from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows, services, wanted_topics
 from app.wire.envelope import Envelope
+from app.wire.topics import traced_topics
 from app.worker import metrics
 from tests.support.clients import client_key
 from tests.support.console import FakeWorker, client, place, queries
-from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World, top_up
+from tests.support.giftcard import BLOCKED, FRAUD_MINOR, TOP_UP, top_up
 from tests.support.operators_site import Site, site
 from tests.support.runtime import FakeRuntime, as_read
+from tests.support.simulation.console_world import ConsoleWorld, world
 from tests.support.source import ROOT
 from workflows.analytics.figures import FIGURES
 from workflows.shared.invariants import Moment, ProviderRecord
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 
-__all__ = ["client", "queries", "site"]
+__all__ = ["client", "queries", "site", "world"]
 
 DECLARED = """
 from app.wire.topics import reactions_of, traced_topics
@@ -48,10 +54,14 @@ print(*(event.__name__ for event in reactions_of("payment")))
 """
 
 
-@pytest.fixture
-def world(queries: FakeWorker) -> World:
-    """The agents, with nothing that they have received."""
-    return World(queries)
+def keep_started(queries: FakeWorker) -> None:
+    """Keep the rows of transactions of which nothing is known but how they were started."""
+    for message, envelope in queries.emitted:
+        workflow = load_workflows()[envelope.baggage["workflow"]]
+        agent = load_agents()[workflow.name]
+        assert is_decider(agent)
+        state, _ = apply(agent, agent.table.initial, message, envelope.time_ms)
+        queries.keep(workflow.table, envelope.subject, state)
 
 
 def test_its_topics_its_service_and_its_command_are_there():
@@ -119,41 +129,46 @@ def test_its_topics_and_reactions_are_there_before_its_agent_is_imported():
     ],
 )
 async def test_a_top_up_goes_from_its_request_to_its_end(
-    client: TestClient, world: World, body: Any, status: str, types: list[str]
+    client: TestClient, world: ConsoleWorld, body: Any, status: str, types: list[str]
 ) -> None:
     """Through the shared payment; no agent of the other workflow stores anything of it."""
     top_up_id = await top_up(client, body)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
-    row = world._queries.get("giftcard", top_up_id)
+    row = world.queries.get("giftcard", top_up_id)
     events = [
         envelope.type.removeprefix("payflow.").removesuffix(".v1")
-        for _, envelope in world.messages
-        if "provider" not in envelope.type and "analytics" not in envelope.type
+        for message, envelope in world.emitted
+        if topic_of(message).name in ("giftcards", "giftcard.credits", "payments", "fraud")
     ]
     shown = await (await client.get(f"/giftcards/{top_up_id}")).json()
     assert row is not None
     assert (status, types) == (shown["state"], events)
+    # A call-back comes from outside, and a deadline from a clock: neither names a workflow.
     assert {"giftcard"} == {
         envelope.baggage["workflow"]
-        for _, envelope in world.messages
-        if "analytics" not in envelope.type
+        for _, envelope in world.emitted
+        if "analytics" not in envelope.type and envelope.source != "/simulation"
     }
-    assert world._queries.get("order", top_up_id) is None
-    assert world._queries.get("inventory", top_up_id) is None
+    assert world.queries.get("order", top_up_id) is None
+    assert world.queries.get("inventory", top_up_id) is None
 
 
-async def test_its_transaction_has_a_page_with_a_timeline(client: TestClient, world: World) -> None:
+async def test_its_transaction_has_a_page_with_a_timeline(
+    client: TestClient, world: ConsoleWorld
+) -> None:
     """In its own words, beside orders; a person is named nowhere."""
     top_up_id = await top_up(client, BLOCKED)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
     page = await (await client.get(f"/console/transactions/{top_up_id}")).text()
     found = await (await client.get(f"/transactions/{top_up_id}")).json()
+    topics = {topic.name for topic in traced_topics()}
+    traced = [record for record in world.records if record.topic in topics]
 
     assert f"Giftcard {top_up_id}" in page
     assert "25.00 GBP on card ***, requested" in page
-    assert "Waterfall of 10 events" in page
+    assert f"Waterfall of {len(traced)} events" in page
     assert "credit refused" in page
     assert "payflow giftcard show" in page
     assert f'href="/giftcards/{top_up_id}/events"' in page
@@ -179,12 +194,12 @@ async def test_one_that_is_only_accepted_is_not_taken_for_another(client: TestCl
 
 
 async def test_one_without_a_row_is_known_by_its_first_event(
-    client: TestClient, world: World, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, world: ConsoleWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the journal is ahead of the agent, also in a console that was not asked for it."""
     top_up_id = await top_up(client)
-    await world.run()
-    del world._queries.rows["giftcard", top_up_id]
+    await asyncio.to_thread(world.carry_out)
+    del world.queries.rows["giftcard", top_up_id]
     monkeypatch.setattr(Repeats, "get", lambda *_: "")
     monkeypatch.setattr(Repeats, "workflow", lambda *_: "")
 
@@ -194,11 +209,11 @@ async def test_one_without_a_row_is_known_by_its_first_event(
 
 
 async def test_it_is_found_by_its_id_and_by_where_it_stands(
-    client: TestClient, world: World
+    client: TestClient, world: ConsoleWorld
 ) -> None:
     """A status of its own, one that it shares with orders, and a preset."""
     ids = [await top_up(client, body, key) for body, key in ((TOP_UP, "g1"), (BLOCKED, "g2"))]
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
     found = {
         status: [
@@ -245,13 +260,12 @@ async def test_those_of_a_customer_are_found_in_every_workflow(site: Site) -> No
 
 
 async def test_both_workflows_are_listed_by_a_status_that_both_know(
-    client: TestClient, world: World
+    client: TestClient, queries: FakeWorker
 ) -> None:
     """Each by its own words, a page."""
     top_up_id = await top_up(client)
     order_id = (await (await place(client)).json())["order_id"]
-    await world.run()
-    world._queries.keep("giftcard", top_up_id, {"top_up_id": top_up_id, "requested_at_ms": 1})
+    keep_started(queries)
 
     listing = await (await client.get("/transactions?status=waiting")).json()
     page = await (await client.get("/console/transactions?status=waiting")).text()
@@ -262,12 +276,13 @@ async def test_both_workflows_are_listed_by_a_status_that_both_know(
     assert "1 giftcards, 1 orders" in page
 
 
-async def test_the_command_of_a_workflow_lists_its_own(client: TestClient, world: World) -> None:
+async def test_the_command_of_a_workflow_lists_its_own(
+    client: TestClient, queries: FakeWorker
+) -> None:
     """Also those of a status that orders know too."""
     top_up_id = await top_up(client)
     order_id = (await (await place(client)).json())["order_id"]
-    await world.run()
-    world._queries.keep("giftcard", top_up_id, {"top_up_id": top_up_id, "requested_at_ms": 1})
+    keep_started(queries)
     config = Config(console_url=str(client.make_url("")).rstrip("/"))
 
     ids = {
@@ -285,14 +300,14 @@ async def test_the_command_of_a_workflow_lists_its_own(client: TestClient, world
 
 async def test_trace_prints_it(
     client: TestClient,
-    world: World,
+    world: ConsoleWorld,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its status in its own words, and its events."""
     monkeypatch.setenv("COLUMNS", "200")
     top_up_id = await top_up(client, BLOCKED)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
     trace.show(await (await client.get(f"/transactions/{top_up_id}")).json())
 
@@ -313,16 +328,16 @@ def verdict_on(messages: list[tuple[Message, Envelope]], key: str) -> Verdict:
     return judge(facts, moment, load_workflows().values())
 
 
-async def test_verify_judges_it_and_finds_a_breach(client: TestClient, world: World) -> None:
+async def test_verify_judges_it_and_finds_a_breach(client: TestClient, world: ConsoleWorld) -> None:
     """A top-up breaks no promise about orders; a credit without a payment breaks its own."""
     top_up_id = await top_up(client)
-    await world.run()
-    whole = verdict_on(world.messages, top_up_id)
+    await asyncio.to_thread(world.carry_out)
+    whole = verdict_on(world.emitted, top_up_id)
     stolen = [
         (replace(message, amount_minor=9_999), envelope)
         if isinstance(message, TopUpCredited)
         else (message, envelope)
-        for message, envelope in world.messages
+        for message, envelope in world.emitted
     ]
 
     broken = verdict_on(stolen, top_up_id)
@@ -335,11 +350,12 @@ async def test_verify_judges_it_and_finds_a_breach(client: TestClient, world: Wo
     assert 7_499 == broken.plain()["unpaid_credit_minor"]
 
 
-async def test_a_dead_letter_of_it_is_sent_back(client: TestClient, world: World) -> None:
+async def test_a_dead_letter_of_it_is_sent_back(client: TestClient, world: ConsoleWorld) -> None:
     """What its agent cannot read lies in the dead topic of its service; mended, it is applied."""
     await top_up(client)
-    [(message, envelope)] = world._queries.emitted
-    whole = world._record(message, envelope)
+    [(message, envelope)] = world.queries.emitted
+    world.produce(message, envelope)
+    [whole] = world.records
     agent, runtime = load_agents()["giftcard"], FakeRuntime()
     await run_batch(agent, runtime, [replace(whole, value=b"{")])
     [dead] = runtime.emitted
@@ -368,16 +384,22 @@ async def test_a_drill_plays_it_beside_the_others(
 
 
 async def test_its_time_to_an_end_is_measured_and_its_events_are_counted(
-    client: TestClient, world: World
+    client: TestClient, world: ConsoleWorld
 ) -> None:
     """By outcome, in a metric of its own; in figures of its own, not in those of orders."""
     metrics.declare_metrics()
     sample, credited = metrics.REGISTRY.get_sample_value, {"outcome": "credited"}
     before = sample("payflow_giftcard_seconds_count", credited) or 0
     await top_up(client)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
+    for name in ("giftcard", metrics.CLOCK_AGENT):
+        agent = load_agents()[name]
+        topics = {topic.name for topic in agent.consumes}
+        records = [record for record in world.records if record.topic in topics]
+        counted = await run_batch(agent, FakeRuntime(), records)
+        metrics.count_batch(agent, records, counted, 0.1)
     figures = Figures(FIGURES)
-    for message, _ in world.messages:
+    for message, _ in world.emitted:
         if figures._shape.is_one(message):
             figures.receive(message)
 

@@ -1,6 +1,7 @@
 """The limits are the platform's: what is accepted of a gift card can be carried inside as well."""
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -15,7 +16,8 @@ from app.wire.byte_limits import ROW_BYTES_MAX
 from app.wire.envelope import Envelope, Undecodable
 from app.wire.records import size_of
 from tests.support.console import FakeWorker
-from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World
+from tests.support.giftcard import BLOCKED, FRAUD_MINOR, TOP_UP
+from tests.support.simulation.console_world import ConsoleWorld
 from workflows.shared.limits import MINOR_MAX, NAME_CHARS_MAX
 from workflows.shared.message import type_name
 
@@ -58,12 +60,13 @@ def test_what_is_accepted_of_a_top_up_is_carried(body: dict[str, Any]) -> None:
         return
     queries = FakeWorker()
     queries.emitted.append((message, envelope))
-    world = World(queries)
-    asyncio.run(world.run())
+    with closing(asyncio.new_event_loop()) as loop:
+        world = ConsoleWorld(queries, loop)
+        world.carry_out()
 
     most = {each.name: int(each.config["max.message.bytes"]) for each in wanted_topics(Config())
             if "max.message.bytes" in each.config}  # fmt: skip
     assert 1 < len(world.records)
-    assert [] == [each.topic for each in world.records if each.topic.endswith(".dead")]
+    assert [] == world.dead
     assert all(size_of(each) < most[each.topic] for each in world.records)
     assert world.longest_row <= ROW_BYTES_MAX

@@ -1,5 +1,6 @@
 """Personal data of a new workflow is masked for its mark: no name of its field is known before."""
 
+import asyncio
 import io
 import json
 import logging
@@ -31,22 +32,17 @@ from app.operations.search.query import parse
 from app.operations.search.record_view import view_of
 from app.wire.personal import MASK
 from app.wire.records import Record
-from tests.support.console import FakeWorker, client, queries
-from tests.support.giftcard.world import TOP_UP, World, top_up
+from tests.support.console import client, queries
+from tests.support.giftcard import TOP_UP, top_up
+from tests.support.simulation.console_world import ConsoleWorld, world
 from tests.support.source import ROOT
 from workflows.shared.message import type_name
 
-__all__ = ["client", "queries"]
+__all__ = ["client", "queries", "world"]
 
 RECIPIENT, WRAPPING = "Grace-Hopper-1906", "silver-paper"
 BODY = {**TOP_UP, "recipient": RECIPIENT, "wrapping": WRAPPING}
 TYPE = type_name(TopUpRequested)
-
-
-@pytest.fixture
-def world(queries: FakeWorker) -> World:
-    """The agents, with nothing that they have received."""
-    return World(queries)
 
 
 @pytest.fixture
@@ -98,11 +94,11 @@ def is_safe(shown: str) -> bool:
     ],
 )
 async def test_it_is_masked_in_the_api_and_on_pages(
-    client: TestClient, world: World, path: str
+    client: TestClient, world: ConsoleWorld, path: str
 ) -> None:
     """In its events, in its row, in what its workflow shows of it; what has no mark is shown."""
     top_up_id = await top_up(client, BODY)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
     answer = await client.get(path.format(id=top_up_id))
 
@@ -111,11 +107,11 @@ async def test_it_is_masked_in_the_api_and_on_pages(
 
 
 async def test_it_is_masked_in_what_the_command_line_prints(
-    client: TestClient, world: World, capsys: pytest.CaptureFixture[str]
+    client: TestClient, world: ConsoleWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Commands print what the API says, and records that they read themselves."""
     top_up_id = await top_up(client, BODY)
-    await world.run()
+    await asyncio.to_thread(world.carry_out)
 
     trace.show(await (await client.get(f"/transactions/{top_up_id}")).json())
 

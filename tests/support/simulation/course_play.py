@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from app.delivery.row import decode_row, is_row
 from app.gateways.settlement_position import event_id_of
 from app.operations.reconciliation.compare import reconcile
 from app.operations.reconciliation.holds import compare_holds
@@ -294,10 +293,7 @@ def _rows(world: World, table: str) -> list[tuple[str, object]]:
     for worker in world.workers:
         own = worker.agent.table
         if own is not None and own.name == table:
-            items = worker.disk.items()
-            return [
-                (key.decode(), decode_row(own, body).state) for key, body in items if is_row(key)
-            ]
+            return worker.rows()
     raise AssertionError(f"no agent has the table {table}")
 
 

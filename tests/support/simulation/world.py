@@ -129,10 +129,10 @@ class Worker:
     def waiting(self) -> list[str]:
         """Return the topics with something to receive now."""
         # One that has read all of them waits for nothing until something more is produced.
-        if self._read_all == self.world.produced:
+        if self._read_all == len(self.world.records):
             return []
         unread = self._unread(self.committed)
-        self._read_all = -1 if unread else self.world.produced
+        self._read_all = -1 if unread else len(self.world.records)
         return [name for name, record in unread.items() if self._due(record)]
 
     def _ready(self, ahead: Mapping[str, int]) -> list[str]:
@@ -197,6 +197,14 @@ class Worker:
         body = self.disk.get(key.encode())
         return decode_row(self.agent.table, body).state if body else self.agent.table.initial
 
+    def rows(self) -> list[tuple[str, Any]]:
+        """Return the key and the state of every row on the disk."""
+        table = self.agent.table
+        if table is None:
+            return []
+        bodies = [(key, body) for key, body in self.disk.items() if is_row(key)]
+        return [(key.decode(), decode_row(table, body).state) for key, body in bodies]
+
     def _restart(self) -> None:
         self.world.trace.append(f"{self.agent.name}: killed")
         if self.world.troubles.strikes("lost disk", 0.4):
@@ -215,9 +223,19 @@ class Worker:
 
 
 class World:
-    """All agents, one log, at the mercy of `random` and `troubles`."""
+    """All agents, one log, at the mercy of `random` and `troubles`.
 
-    def __init__(self, seed: int, troubles: Troubles, loop: asyncio.AbstractEventLoop) -> None:
+    The console's own agents move nothing: they are there when `with_console` asks for them.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        troubles: Troubles,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        with_console: bool = False,
+    ) -> None:
         random = Random(seed)
         self.seed = seed
         self.random = random
@@ -225,8 +243,8 @@ class World:
         self.loop = loop
         self.now = 1_700_000_000_000
         self.log: dict[str, list[Record]] = {}
-        self.produced = 0
-        """Records of all topics."""
+        self.records: list[Record] = []
+        """Those of all topics, in the order produced."""
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
         self.decision = ""
@@ -256,7 +274,7 @@ class World:
         self.workers = [
             Worker(_with_call(agent, outside.get(agent.name)), self)
             for agent in load_agents().values()
-            if agent.service != "console"
+            if with_console or agent.service != "console"
         ]
         for worker in self.workers:
             if troubles.strikes("clock off", self.skews):
@@ -283,10 +301,15 @@ class World:
             correlation_id=key,
             baggage=baggage,
         )
+        self.produce(message, envelope, topic)
+
+    def produce(self, message: Message, envelope: Envelope, topic: str = "") -> None:
+        """Produce `message` in `envelope`; the clock runs to the time that it says."""
+        self.now = max(self.now, envelope.time_ms)
         self.append(
             Outgoing(
                 topic=topic or topic_of(message).name,
-                key=key.encode(),
+                key=envelope.subject.encode(),
                 value=codecs.encode(message),
                 headers=to_headers(envelope),
             )
@@ -297,8 +320,9 @@ class World:
         for _ in range(2 if self.troubles.strikes("repeated", self.repeats) else 1):
             log = self.log.setdefault(emitted.topic, [])
             self.appended_ms.setdefault(emitted.topic, []).append(self.now)
-            log.append(as_read(emitted, len(log)))
-            self.produced += 1
+            record = as_read(emitted, len(log))
+            log.append(record)
+            self.records.append(record)
 
     def run(self) -> None:
         """Go on until nobody has anything to receive and nobody is due."""
