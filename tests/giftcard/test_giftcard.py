@@ -141,9 +141,9 @@ async def test_a_top_up_goes_from_its_request_to_its_end(
         for message, envelope in world.emitted
         if topic_of(message).name in ("giftcards", "giftcard.credits", "payments", "fraud")
     ]
-    shown = await (await client.get(f"/giftcards/{top_up_id}")).json()
+    view = await (await client.get(f"/giftcards/{top_up_id}")).json()
     assert row is not None
-    assert (status, types) == (shown["state"], events)
+    assert (status, types) == (view["state"], events)
     # A call-back comes from outside, and a deadline from a clock: neither names a workflow.
     assert {"giftcard"} == {
         envelope.baggage["workflow"]
@@ -162,7 +162,7 @@ async def test_its_transaction_has_a_page_with_a_timeline(
     await asyncio.to_thread(world.carry_out)
 
     page = await (await client.get(f"/console/transactions/{top_up_id}")).text()
-    found = await (await client.get(f"/transactions/{top_up_id}")).json()
+    transaction = await (await client.get(f"/transactions/{top_up_id}")).json()
     topics = {topic.name for topic in traced_topics()}
     traced = [record for record in world.records if record.topic in topics]
 
@@ -175,8 +175,8 @@ async def test_its_transaction_has_a_page_with_a_timeline(
     assert "Cancel the order" not in page
     assert "to see personal fields" in page
     assert "ann" not in page.replace("cannot", "").replace("cancel", "").replace("channel", "")
-    assert "cancelled" == found["giftcard"]["status"]
-    assert {"step", "failure", "compensation"} == {each["kind"] for each in found["events"]}
+    assert "cancelled" == transaction["giftcard"]["status"]
+    assert {"step", "failure", "compensation"} == {each["kind"] for each in transaction["events"]}
 
 
 async def test_one_that_is_only_accepted_is_not_taken_for_another(client: TestClient) -> None:
@@ -215,7 +215,7 @@ async def test_it_is_found_by_its_id_and_by_where_it_stands(
     ids = [await top_up(client, body, key) for body, key in ((TOP_UP, "g1"), (BLOCKED, "g2"))]
     await asyncio.to_thread(world.carry_out)
 
-    found = {
+    ids_by_status = {
         status: [
             each["id"]
             for each in (await (await client.get(f"/transactions?status={status}")).json())[
@@ -232,7 +232,7 @@ async def test_it_is_found_by_its_id_and_by_where_it_stands(
         "cancelled": [ids[1]],
         "refused_credit": [ids[1]],
         "completed": [],
-    } == found
+    } == ids_by_status
     assert '<span class="badge good">credited</span>' in page
     assert f"/console/transactions/{ids[0]}" == answer.headers["Location"]
 
@@ -243,7 +243,7 @@ async def test_those_of_a_customer_are_found_in_every_workflow(site: Site) -> No
     site.queries.keep("payment", "o1", {"bill": {"customer_id": "ann"}})
     site.queries.keep("payment", "o2", {"bill": {"customer_id": "bob"}})
 
-    found = [
+    answers = [
         await (
             await site.client.post(
                 "/operators/orders-of-customer",
@@ -254,9 +254,9 @@ async def test_those_of_a_customer_are_found_in_every_workflow(site: Site) -> No
         for after in ("", "payment|", "payment|o1")
     ]
 
-    assert [{"g1", "o1"}, {"o1"}, set()] == [set(each["ids"]) for each in found]
-    said = found[0]["said"].removesuffix(" were read").split(", ")
-    assert {"1 giftcards", "2 payments"} <= set(said)
+    assert [{"g1", "o1"}, {"o1"}, set()] == [set(each["ids"]) for each in answers]
+    counts = answers[0]["said"].removesuffix(" were read").split(", ")
+    assert {"1 giftcards", "2 payments"} <= set(counts)
 
 
 async def test_both_workflows_are_listed_by_a_status_that_both_know(
@@ -311,10 +311,10 @@ async def test_trace_prints_it(
 
     trace.show(await (await client.get(f"/transactions/{top_up_id}")).json())
 
-    said = capsys.readouterr().out
-    assert "cancelled: 25.00 GBP on card ***, requested" in said
-    assert "because of credit refused" in said
-    assert "✗ giftcard.credit refused" in said
+    output = capsys.readouterr().out
+    assert "cancelled: 25.00 GBP on card ***, requested" in output
+    assert "because of credit refused" in output
+    assert "✗ giftcard.credit refused" in output
 
 
 def verdict_on(messages: list[tuple[Message, Envelope]], key: str) -> Verdict:
@@ -403,11 +403,11 @@ async def test_its_time_to_an_end_is_measured_and_its_events_are_counted(
         if figures._shape.is_one(message):
             figures.receive(message)
 
-    shown = figures.shown()
+    live = figures.shown()
     step = {"service": "giftcard", "room": "giftcard"}
     assert before + 1 == sample("payflow_giftcard_seconds_count", credited)
     assert 0 < (sample("payflow_step_seconds_count", step) or 0)
-    assert {"open": 0} == shown["totals"]
+    assert {"open": 0} == live["totals"]
     assert {"started": 1, "payments": 1, "credited": 1, "revenue_minor": 2_500}.items() <= (
-        shown["workflows"]["giftcard"].items()
+        live["workflows"]["giftcard"].items()
     )

@@ -74,9 +74,9 @@ def requested() -> TopUpRequested:
     )
 
 
-def is_safe(shown: str) -> bool:
-    """Return whether `shown` names nobody, and says what is not personal."""
-    return RECIPIENT not in shown and MASK in shown and WRAPPING in shown
+def is_safe(text: str) -> bool:
+    """Return whether `text` names nobody, and says what is not personal."""
+    return RECIPIENT not in text and MASK in text and WRAPPING in text
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_it_is_masked_in_what_the_command_line_prints(
 
 
 @pytest.mark.parametrize(
-    ("found", "is_readable"),
+    ("search_record", "is_readable"),
     [
         pytest.param(record(msgspec.json.encode(requested())), True, id="by its own tag"),
         pytest.param(
@@ -147,13 +147,15 @@ async def test_it_is_masked_in_what_the_command_line_prints(
         pytest.param(record(json.dumps(BODY).encode()[:-1]), False, id="in poison"),
     ],
 )
-def test_it_is_neither_shown_nor_found_by_search(found: Consumed, is_readable: bool) -> None:
+def test_it_is_neither_shown_nor_found_by_search(
+    search_record: Consumed, is_readable: bool
+) -> None:
     """Whatever is known of the record."""
-    masked = MaskedRecord(found)
-    wanted = parse([RECIPIENT], "")
+    masked = MaskedRecord(search_record)
+    query = parse([RECIPIENT], "")
 
     assert RECIPIENT not in str(view_of(masked))
-    assert not wanted.holds(masked)
+    assert not query.holds(masked)
     assert is_readable == (not masked.broken)
     if is_readable:
         assert is_safe(masked.text)
@@ -176,9 +178,9 @@ def test_it_is_masked_in_what_a_replay_finds_different() -> None:
         encode_row(Row(state=TopUp(bearer=bearer, wrapping=WRAPPING)))
         for bearer in (RECIPIENT, f"{RECIPIENT}-Junior")
     ]
-    live, made = ({(0, b"t1"): body} for body in bodies)
+    live, replayed = ({(0, b"t1"): body} for body in bodies)
 
-    [difference] = compare(top_ups, live, made, ()).differences
+    [difference] = compare(top_ups, live, replayed, ()).differences
 
     assert "state" == difference.part
     assert is_safe(str(difference.live))
@@ -193,14 +195,14 @@ async def test_it_is_masked_in_a_dead_letter(
     dead = record(value, ("ce_type", TYPE.encode()), topic="giftcards.giftcard.dead")
     dead_letter = DeadLetter(record=dead, at_ms=0)
 
-    async def known(*_: Any, **__: Any) -> DeadLetterFacts:
+    async def facts(*_: Any, **__: Any) -> DeadLetterFacts:
         return DeadLetterFacts(dead_letters=(dead_letter,), attempts={}, through={})
 
-    monkeypatch.setattr(DeadLetters, "known", known)
-    shown = await (await client.get("/dead-letters/giftcards.giftcard.dead/0/0")).text()
+    monkeypatch.setattr(DeadLetters, "known", facts)
+    answer_text = await (await client.get("/dead-letters/giftcards.giftcard.dead/0/0")).text()
     edited = editable(value, TYPE).replace(WRAPPING, "gold-paper")
     sent = msgspec.json.decode(restored(value, edited, TYPE), type=TopUpRequested)
-    assert is_safe(shown)
+    assert is_safe(answer_text)
     assert replace(requested(), wrapping="gold-paper") == sent
     assert RECIPIENT not in "".join(diff(value, edited.encode(), TYPE))
 
