@@ -178,11 +178,11 @@ async def test_what_stands_for_a_body_cannot_be_computed_from_a_guess(doors: Rou
     people = [doors.key("one"), doors.key("other"), doors.person("oda", "operator")]
     for each in people:
         await doors.place(each)
-    said = {envelope.baggage["fingerprint"] for _, envelope in doors.queries.emitted}
-    known = hashlib.sha256(b"operator:oda").hexdigest()
-    by_name = derive_id("order", known, "k")[8:]
+    fingerprints = {envelope.baggage["fingerprint"] for _, envelope in doors.queries.emitted}
+    guess = hashlib.sha256(b"operator:oda").hexdigest()
+    by_name = derive_id("order", guess, "k")[8:]
 
-    assert len(people) == len(said)
+    assert len(people) == len(fingerprints)
     assert not any(
         envelope.correlation_id.endswith(by_name) for _, envelope in doors.queries.emitted
     )
@@ -192,8 +192,8 @@ async def test_a_body_of_before_is_known_again(doors: Routes) -> None:
     """Rows that an earlier version has started hold the digest of the body alone."""
     shop = doors.key("shop")
     order_id = (await (await doors.place(shop)).json())["order_id"]
-    asked = msgspec.json.encode(msgspec.convert(ORDER, OrderAsked))
-    before = hashlib.sha256(asked).hexdigest()[:16]
+    body = msgspec.json.encode(msgspec.convert(ORDER, OrderAsked))
+    before = hashlib.sha256(body).hexdigest()[:16]
     doors.queries.keep("order", order_id, Order(order_id=order_id), fingerprint=before)
     doors.client.app[REPEATS].__init__()
 
@@ -207,21 +207,21 @@ async def test_a_client_sees_and_changes_its_own_alone(doors: Routes) -> None:
     """Another's order is answered like one that is not there."""
     one, other = doors.key("one"), doors.key("other")
     theirs, ours = await doors.order(one), await doors.order(other)
-    said = doors.queries.emitted.copy()
+    emitted_before = doors.queries.emitted.copy()
 
     for order_id in (theirs, "none"):
-        found = [
+        answers = [
             await doors.client.get(f"/orders/{order_id}", headers=other),
             await doors.client.get(f"/orders/{order_id}/events", headers=other),
             await doors.post(f"/orders/{order_id}/cancel", other),
             await doors.post(f"/orders/{order_id}/returns", other),
         ]
-        texts = {(await each.json())["detail"].replace(order_id, "X") for each in found}
-        assert ([404] * 4, 1) == ([each.status for each in found], len(texts))
+        texts = {(await each.json())["detail"].replace(order_id, "X") for each in answers}
+        assert ([404] * 4, 1) == ([each.status for each in answers], len(texts))
     listed = (await (await doors.client.get("/orders", headers=other)).json())["orders"]
 
     assert [ours] == [each["order_id"] for each in listed]
-    assert said == doors.queries.emitted
+    assert emitted_before == doors.queries.emitted
 
 
 async def test_a_key_for_orders_reads_nothing_else(doors: Routes) -> None:
@@ -338,9 +338,9 @@ async def test_whoever_comes_through_a_proxy_must_sign_in_to_look(doors: Routes,
     signed_in = doors.person("vic", "viewer")
 
     for path in ("/", "/tables"):
-        for said in ("203.0.113.7", "127.0.0.1", ""):
-            answer = await doors.client.get(path, headers={name: said}, allow_redirects=False)
-            assert answer.status not in (200, 500), (path, said)
+        for address in ("203.0.113.7", "127.0.0.1", ""):
+            answer = await doors.client.get(path, headers={name: address}, allow_redirects=False)
+            assert answer.status not in (200, 500), (path, address)
         assert 200 == (await doors.client.get(path, headers={**signed_in, name: "x"})).status
 
 

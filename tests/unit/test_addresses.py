@@ -10,14 +10,14 @@ from app.console.api.addresses import HEADER, address_of, trusted_networks
 OURS = "10.0.0.0/8, ::1,127.0.0.1"
 
 
-def _address(remote: str, said: list[str], trusted: str) -> str:
-    headers = CIMultiDict([(HEADER, text) for text in said])
+def _address(remote: str, header_texts: list[str], trusted: str) -> str:
+    headers = CIMultiDict([(HEADER, text) for text in header_texts])
     request = make_mocked_request("GET", "/", headers=headers).clone(remote=remote)
     return address_of(request, trusted_networks(Config(trusted_proxies=trusted)))
 
 
 @pytest.mark.parametrize(
-    ("remote", "said", "trusted", "address"),
+    ("remote", "header_texts", "trusted", "address"),
     [
         pytest.param("10.0.0.1", ["7.7.7.7"], "", "10.0.0.1", id="nobody is trusted"),
         pytest.param("9.9.9.9", ["7.7.7.7"], OURS, "9.9.9.9", id="another says it"),
@@ -34,10 +34,10 @@ def _address(remote: str, said: list[str], trusted: str) -> str:
     ],
 )
 def test_the_address_is_of_who_is_no_proxy_of_ours(
-    remote: str, said: list[str], trusted: str, address: str
+    remote: str, header_texts: list[str], trusted: str, address: str
 ) -> None:
     """What the caller has written in front of it counts for nothing."""
-    assert address == _address(remote, said, trusted)
+    assert address == _address(remote, header_texts, trusted)
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy", "10.0.0.0/8;::1", "10.0.0.0/99"])

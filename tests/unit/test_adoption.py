@@ -61,14 +61,14 @@ def test_what_is_not_goes_on_where_the_operator_says(
     committed: int, mark: AppliedLog | None
 ) -> None:
     """In an epoch of its own, so that applied offsets of before do not count."""
-    said = facts(committed, mark)
-    adoptions = [_adoption(PLACE, said, choice(start)) for start in STARTS]
+    place_facts = facts(committed, mark)
+    adoptions = [_adoption(PLACE, place_facts, choice(start)) for start in STARTS]
 
     assert [10, 50, 100] == [each.offset for each in adoptions]
     assert {(False, NOW_S)} == {(each.is_kept, each.epoch) for each in adoptions}
     # What somebody else has committed, or in another log, says nothing of what was produced.
-    taken = AppliedLog(identity=A, epoch=NOW_S, adopted=True, stored=0)
-    assert taken == log_of_mark(mark_of(adoptions[0].log))
+    expected_log = AppliedLog(identity=A, epoch=NOW_S, adopted=True, stored=0)
+    assert expected_log == log_of_mark(mark_of(adoptions[0].log))
 
 
 def test_what_is_passed_by_is_named_by_the_epoch_before_and_stays_so_until_it_is_taken() -> None:
@@ -151,7 +151,7 @@ async def test_the_audit_says_that_a_group_did_not_take_it(
 
 
 @pytest.mark.parametrize(
-    ("said", "stored"),
+    ("place_facts", "stored"),
     [
         pytest.param(facts(50, AppliedLog(identity=B, stored=7)), 7, id="as the group has said"),
         pytest.param(facts(50, AppliedLog(identity=B)), 0, id="a commit of a version before"),
@@ -159,9 +159,11 @@ async def test_the_audit_says_that_a_group_did_not_take_it(
         pytest.param(facts(None, None), None, id="nothing was committed"),
     ],
 )
-def test_it_says_whether_there_are_rows_somewhere(said: PlaceFacts, stored: int | None) -> None:
+def test_it_says_whether_there_are_rows_somewhere(
+    place_facts: PlaceFacts, stored: int | None
+) -> None:
     """A worker that has none of them is refused then, unless the operator goes on without."""
-    kept = _adoption(PLACE, said, choice("beginning"))
-    without = _adoption(PLACE, said, choice("beginning", without_rows=True))
+    adoption = _adoption(PLACE, place_facts, choice("beginning"))
+    without = _adoption(PLACE, place_facts, choice("beginning", without_rows=True))
 
-    assert (stored, None) == (kept.log.stored, without.log.stored)
+    assert (stored, None) == (adoption.log.stored, without.log.stored)

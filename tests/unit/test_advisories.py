@@ -10,7 +10,7 @@ UNKNOWN = Package(name="typer", skip_reason="Dependency not found on PyPI")
 
 
 @pytest.mark.parametrize(
-    ("packages", "said", "is_failure"),
+    ("packages", "phrase", "is_failure"),
     [
         pytest.param([FLASK, JINJA], "flask 0.5: PYSEC-1, mended in 1.0", True, id="an advisory"),
         pytest.param([JINJA, UNKNOWN], "1 of 2 packages were checked", False, id="one is unknown"),
@@ -18,10 +18,10 @@ UNKNOWN = Package(name="typer", skip_reason="Dependency not found on PyPI")
     ],
 )
 def test_what_is_known_of_locked_packages(
-    packages: list[Package], said: str, is_failure: bool
+    packages: list[Package], phrase: str, is_failure: bool
 ) -> None:
     """In text, and as an exit code."""
-    text, found = verdict(Report(dependencies=packages))
+    text, has_failure = verdict(Report(dependencies=packages))
 
-    assert said in text
-    assert is_failure == found
+    assert phrase in text
+    assert is_failure == has_failure

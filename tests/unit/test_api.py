@@ -250,7 +250,7 @@ def shipped(order_id: str) -> Order:
 
 
 @pytest.mark.parametrize(
-    ("row", "lines", "said"),
+    ("row", "lines", "objection"),
     [
         pytest.param(None, {}, "nothing has been shipped yet", id="not known yet"),
         pytest.param(
@@ -263,7 +263,7 @@ def shipped(order_id: str) -> Order:
     ],
 )
 async def test_a_return_that_the_order_cannot_take_is_a_conflict(
-    client: TestClient, queries: FakeWorker, row: Any, lines: dict[str, Any], said: str
+    client: TestClient, queries: FakeWorker, row: Any, lines: dict[str, Any], objection: str
 ) -> None:
     """The customer learns it at once; nothing is emitted."""
     order_id = (await (await place(client)).json())["order_id"]
@@ -274,7 +274,7 @@ async def test_a_return_that_the_order_cannot_take_is_a_conflict(
     answer = await client.post(f"/orders/{order_id}/returns", json=back)
 
     assert (409, 1) == (answer.status, len(queries.emitted))
-    assert said in (await answer.json())["detail"]
+    assert objection in (await answer.json())["detail"]
 
 
 async def test_a_return_is_asked_again_under_its_id(
@@ -282,12 +282,12 @@ async def test_a_return_is_asked_again_under_its_id(
 ) -> None:
     """Who has lost the answer gets it again, though the units are gone."""
     order_id = (await (await place(client)).json())["order_id"]
-    known = shipped(order_id)
-    known = replace(
-        known,
-        returns=replace(known.returns, units_by_line=(2,), by_id={"r1": Return(status="accepted")}),
+    order = shipped(order_id)
+    order = replace(
+        order,
+        returns=replace(order.returns, units_by_line=(2,), by_id={"r1": Return(status="accepted")}),
     )
-    queries.keep("order", order_id, known)
+    queries.keep("order", order_id, order)
     back = {"return_id": "r1", "lines": [{"sku": "tea", "quantity": 2}]}
 
     answer = await client.post(f"/orders/{order_id}/returns", json=back)
@@ -647,11 +647,11 @@ async def test_events_come_in_causal_order_with_personal_fields_masked(
         stored = {"correlation_id": "o1", **entry}
         queries.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", stored)
 
-    found = (await (await client.get("/orders/o1/events")).json())["events"]
+    events = (await (await client.get("/orders/o1/events")).json())["events"]
 
-    assert ["e1", "e2"] == [event["id"] for event in found]
-    assert {"customer_id": "***", "country": "France", "surname": "***"} == found[0]["body"]
-    assert {} == found[1]["body"]
+    assert ["e1", "e2"] == [event["id"] for event in events]
+    assert {"customer_id": "***", "country": "France", "surname": "***"} == events[0]["body"]
+    assert {} == events[1]["body"]
 
 
 def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() -> None:
@@ -668,14 +668,14 @@ def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() ->
             )
         )
 
-    shown = figures.shown()
+    summary = figures.shown()
     assert (7, 700, 5) == (
-        shown["totals"]["orders"],
-        shown["totals"]["revenue_minor"],
-        shown["totals"]["open"],
+        summary["totals"]["orders"],
+        summary["totals"]["revenue_minor"],
+        summary["totals"]["open"],
     )
-    assert 500 == shown["to_shipped_ms"]["p95"]
-    assert 1 == len(shown["minutes"]) == len(shown["countries"])
+    assert 500 == summary["to_shipped_ms"]["p95"]
+    assert 1 == len(summary["minutes"]) == len(summary["countries"])
 
 
 def test_figures_on_a_topic_of_their_own_are_read_too() -> None:
@@ -742,8 +742,8 @@ async def test_a_worker_shows_rows_to_payflow_alone(
     config = Config(signing_key="new", signing_key_before="old")
     client = await aiohttp_client(make_site(queries, config))
 
-    async def status(path: str, said: str) -> int:
-        return (await client.get(path, headers={ROWS_PASS: said})).status
+    async def status(path: str, token: str) -> int:
+        return (await client.get(path, headers={ROWS_PASS: token})).status
 
     for path in ("/tables/stock/a", "/tables/stock?prefix=a&limit=2", "/tables", "/totals"):
         for key, expected in (("new", 200), ("old", 200), ("other", 403)):
@@ -763,8 +763,8 @@ async def test_beside_a_known_key_the_one_of_before_reads_nothing(
     client = await aiohttp_client(make_site(queries, config))
     path = "/tables/stock/a"
 
-    for said, status in ((before, 403), (key, 200)):
-        headers = {ROWS_PASS: rows_token(path, said)}
+    for secret, status in ((before, 403), (key, 200)):
+        headers = {ROWS_PASS: rows_token(path, secret)}
         assert status == (await client.get(path, headers=headers)).status
 
 

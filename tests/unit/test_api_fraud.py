@@ -86,9 +86,9 @@ async def test_operators_act_and_the_audit_records_it_first(
 
     assert 202 == (await site.action("oda", *action))[0]
 
-    (said, _), (message, envelope) = site.queries.emitted[before:]
-    assert ([401, 403], emitted) == (refused, (type(said), type(message)))
-    assert ("oda", "because", envelope.id) == (said.who, said.why, said.event_id)
+    (entry, _), (message, envelope) = site.queries.emitted[before:]
+    assert ([401, 403], emitted) == (refused, (type(entry), type(message)))
+    assert ("oda", "because", envelope.id) == (entry.who, entry.why, entry.event_id)
 
 
 async def test_the_audit_says_which_act_was_not_confirmed(
@@ -105,11 +105,11 @@ async def test_the_audit_says_which_act_was_not_confirmed(
     monkeypatch.setattr(site.queries, "publish", fail_for_rules)
     failed = (await site.action("oda", *PAUSE))[0]
     monkeypatch.setattr(site.queries, "publish", produce)
-    (said, envelope), (lost, _) = site.queries.emitted[-2:]
+    (entry, envelope), (lost, _) = site.queries.emitted[-2:]
     assert 202 == (await site.action("oda", *PAUSE))[0]
     rule = await (await site.client.get(f"/fraud/rules/{PAUSE[0].split('/')[2]}")).json()
 
-    assert (503, RuleChanged) == (failed, type(said))
+    assert (503, RuleChanged) == (failed, type(entry))
     assert ("oda", envelope.id, "Problem") == (lost.who, lost.action_id, lost.failure)
     assert {True, False} == {each["confirmed"] for each in rule["history"]}
 
@@ -213,9 +213,9 @@ async def test_a_wrong_act_is_refused_by_its_place(
     """And nothing is produced."""
     before = len(site.emitted)
 
-    found, problem = await site.action("pat", path, WHY | body)
+    answer_status, problem = await site.action("pat", path, WHY | body)
 
-    assert (status, field) == (found, problem["errors"][0]["field"]), problem
+    assert (status, field) == (answer_status, problem["errors"][0]["field"]), problem
     assert before == len(site.emitted)
 
 
@@ -225,9 +225,9 @@ async def test_entities_go_on_lists_and_are_snoozed_without_being_named(site: Fr
     listed = site.emitted[-1].values
     await site.action("oda", SNOOZE[0], WHY | {"entity": f"device:@{ORDER}", "hours": 2})
     asleep = site.emitted[-1].entity
-    found = await (await site.client.get("/fraud/rules")).json()
-    (names,) = [each["names"] for each in found["lists"] if each["size"]]
-    (snooze,) = found["snoozes"]
+    rulebook = await (await site.client.get("/fraud/rules")).json()
+    (names,) = [each["names"] for each in rulebook["lists"] if each["size"]]
+    (snooze,) = rulebook["snoozes"]
 
     off = await site.action("oda", "/lists", WHY | {"name": "blocked.card", "remove": names})
     woken = await site.action("oda", SNOOZE[0], WHY | {"entity": snooze["entity"], "hours": 0})
@@ -317,12 +317,12 @@ async def test_a_rule_is_tried_on_what_was_paid(site: FraudSite) -> None:
     site.publish(paid("dear", pounds=9_000))
     site.publish(paid("cheap", 1_000))
 
-    known = await site.client.get("/fraud/backtest?rule_id=amount.large")
+    answer = await site.client.get("/fraud/backtest?rule_id=amount.large")
     tried = await site.client.get("/fraud/backtest", params={"rule": RULE_TEXT})
     wrong = await site.client.get("/fraud/backtest", params={"rule": "{", "from": "x"})
 
-    found = (await known.json())["found"]
-    assert (2, 1, ["dear"]) == (found["payments"], found["hits"], found["examples"])
+    backtest = (await answer.json())["found"]
+    assert (2, 1, ["dear"]) == (backtest["payments"], backtest["hits"], backtest["examples"])
     assert 2 == (await tried.json())["found"]["hits"]
     assert (400, "rule") == (wrong.status, (await wrong.json())["errors"][0]["field"])
 
@@ -337,15 +337,15 @@ async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> No
     fraud_psi.labels("amount").set(0.3)
     fraud_alert_rate.labels("active").set(0.01)
 
-    found = await (await site.client.get("/fraud/trial")).json()
+    report = await (await site.client.get("/fraud/trial")).json()
     rules = await (await site.client.get("/fraud/rules")).json()
 
     (hit,) = [rule for rule in rules["rules"] if rule["hits"]]
-    assert (1, ["on.trial"]) == (found["trial"]["payments"], list(found["trial"]["rules"]))
+    assert (1, ["on.trial"]) == (report["trial"]["payments"], list(report["trial"]["rules"]))
     assert ("amount.profile", 1, 1, 1.0) == tuple(
         hit[name] for name in ("rule_id", "hits", "decided", "precision")
     )
-    (worker,) = found["drift"]
+    (worker,) = report["drift"]
     assert ("amount paid", 0.3, "moved much") == tuple(
         worker["psi"][0][name] for name in ("label", "psi", "moved")
     )
@@ -358,13 +358,13 @@ async def test_what_cannot_be_reckoned_now_is_said_so(site: FraudSite) -> None:
     failed = await site.client.get("/fraud/trial")
     site.trouble = ""
     again = await site.client.get("/fraud/trial")
-    kept = await site.client.get("/fraud/trial")
+    cached_answer = await site.client.get("/fraud/trial")
 
     assert (503, "no time", 200, 200) == (
         failed.status,
         (await failed.json())["detail"],
         again.status,
-        kept.status,
+        cached_answer.status,
     )
     assert 2 == len(site.asked)
 
@@ -373,10 +373,10 @@ async def test_readers_share_what_reads_whole_topics(site: FraudSite) -> None:
     """Callers without a name have some of it together; whoever signs in has their own."""
     inside, goes_on, messages = [], asyncio.Event(), site.messages
 
-    async def slow(wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        inside.append(wanted)
+    async def slow(topics: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        inside.append(topics)
         await asyncio.wait_for(goes_on.wait(), 10)
-        return await messages(wanted)
+        return await messages(topics)
 
     site.client.app[FRAUD].messages = slow
     shares = site.client.app[SHARES]

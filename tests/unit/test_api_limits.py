@@ -13,9 +13,9 @@ from workflows.shared.limits import LINES_MAX, TEXT_CHARS_MAX
 def order_of(size: int) -> bytes:
     """Return an order of so many bytes, as Payflow writes it, or up to two thousand less."""
     line = {"sku": "tea", "quantity": 1, "amount_minor": 1, "description": ""}
-    wanted = (size - 500) // LINES_MAX - len(msgspec.json.encode(line)) - 1
-    text = "\u00e9" * (wanted - TEXT_CHARS_MAX)
-    text += "x" * (wanted - 2 * len(text))
+    text_bytes = (size - 500) // LINES_MAX - len(msgspec.json.encode(line)) - 1
+    text = "\u00e9" * (text_bytes - TEXT_CHARS_MAX)
+    text += "x" * (text_bytes - 2 * len(text))
     return msgspec.json.encode({**ORDER, "lines": [{**line, "description": text}] * LINES_MAX})
 
 

@@ -90,12 +90,12 @@ async def rows(client: TestClient, path: str) -> Any:
 @pytest.mark.usefixtures("emitted")
 async def test_people_are_masked_in_rows_and_keys(client: TestClient) -> None:
     """Neither their fields, nor keys that name them, nor texts in which they are named."""
-    said = [await (await client.get(f"/tables/{name}")).text() for name in ("risk", "journal")]
+    texts = [await (await client.get(f"/tables/{name}")).text() for name in ("risk", "journal")]
 
     hidden = ("ann", "bob", "eve", "pm_card_visa", "4f2c", "9a1b", "7e3d")
 
-    assert not [name for name in hidden if name in "".join(said)]
-    assert "terminal:t1" in said[0]
+    assert not [name for name in hidden if name in "".join(texts)]
+    assert "terminal:t1" in texts[0]
 
 
 @pytest.mark.usefixtures("emitted")
@@ -106,10 +106,10 @@ async def test_a_stand_in_leads_to_the_row_and_on(client: TestClient) -> None:
         client, f"/tables/risk?limit=9&prefix=customer:&after={quote(first['next'])}"
     )
     keys = [row["key"] for row in first["rows"] + second["rows"]]
-    found = await rows(client, f"/tables/risk/{quote(keys[-1], safe='')}")
+    last_row = await rows(client, f"/tables/risk/{quote(keys[-1], safe='')}")
 
     assert 3 == len(set(keys)) == len(keys)
-    assert keys[-1] == found["key"]
+    assert keys[-1] == last_row["key"]
     assert all(key.startswith("customer:~") for key in keys)
 
 
@@ -185,14 +185,14 @@ async def test_a_row_is_shown_with_what_it_was(
     states = (Stock(on_hand=5), None, Stock(on_hand=7), Stock(on_hand=9))
     past.versions = tuple(version(at, state) for at, state in enumerate(states, 11))
     page = await (await client.get(f"/console/tables/stock/row?key={quote(SCRIPT)}")).text()
-    said = await rows(client, f"/history/stock/{quote(SCRIPT, safe='')}")
+    history = await rows(client, f"/history/stock/{quote(SCRIPT, safe='')}")
 
     assert page.index(">14<") < page.index(">12<") < page.index(">11<")
     assert "read offsets 10 to 19 of 10 to 29." in page
     assert "There was no time for the rest" in page
     assert "✗ deleted" in page
     assert "<script>alert" not in page
-    assert ['- "on_hand": 7,', '+ "on_hand": 9,'] == said["versions"][3]["changed"]
+    assert ['- "on_hand": 7,', '+ "on_hand": 9,'] == history["versions"][3]["changed"]
     lies_in = partition_of(SCRIPT.encode(), CONFIG.partitions)
     assert {(changelog_topic(declared["stock"]), lies_in, SCRIPT.encode())} == set(past.asked)
 
@@ -202,13 +202,13 @@ async def test_nobody_is_shown_in_what_a_row_was(past: Past, client: TestClient)
     body = {"customer_id": "ann", "lines": [{"payment_method": "pm_card_visa"}]}
     past.versions = (version(11, JournalEntry(id="e1", body=body)), version(12, None))
     page = await (await client.get("/console/tables/journal/row?key=o1")).text()
-    said = await (await client.get("/history/journal/o1")).text()
+    history = await (await client.get("/history/journal/o1")).text()
 
     assert "There is no such row any more." in page
-    for shown in (page, said):
-        assert "customer_id" in shown
-        assert "***" in shown
-        assert not [name for name in ("ann", "pm_card_visa") if name in shown.replace("cannot", "")]
+    for text in (page, history):
+        assert "customer_id" in text
+        assert "***" in text
+        assert not [name for name in ("ann", "pm_card_visa") if name in text.replace("cannot", "")]
 
 
 async def test_a_row_is_shown_without_its_history(
@@ -233,10 +233,10 @@ async def test_tables_say_what_nobody_holds(
         raise KafkaConnectionError(internal)
 
     monkeypatch.setattr(topic_facts, "topics", nothing)
-    found = (await rows(client, "/tables"))["tables"]
+    table_list = (await rows(client, "/tables"))["tables"]
     page = await (await client.get("/console/tables")).text()
 
-    assert {((), None)} == {(tuple(t["held_by_nobody"]), t["changelog"]) for t in found}
+    assert {((), None)} == {(tuple(t["held_by_nobody"]), t["changelog"]) for t in table_list}
     assert "by nobody" not in page
     worker = client.app[CONTEXT].directory.workers()[0]
     client.app[CONTEXT].directory.receive(msgspec.json.encode(replace(worker, at_ms=0)))

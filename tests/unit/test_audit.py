@@ -53,10 +53,10 @@ def is_right(each: Record) -> bool:
 
 
 def proven(
-    story: list[Record], said: list[ChainHead], is_authentic: Callable[[Record], bool] = is_right
+    story: list[Record], heads: list[ChainHead], is_authentic: Callable[[Record], bool] = is_right
 ):
     """Return what comes of comparing `story` with what was said."""
-    prover = Prover(2, said, is_authentic)
+    prover = Prover(2, heads, is_authentic)
     for each in story:
         prover.receive(each)
     return prover.done()
@@ -66,14 +66,14 @@ def test_what_was_emitted_holds():
     """Every checkpoint of it, emitted once or by several consoles; the rest waits for one."""
     chain = chain_heads(STORY)
 
-    found = proven(STORY, [chain[2], chain[5], chain[5]])
+    verdict = proven(STORY, [chain[2], chain[5], chain[5]])
 
-    assert () == found.breaches
+    assert () == verdict.breaches
     assert (8, 2, 2, chain[-1]) == (
-        found.actions,
-        found.checkpoints,
-        found.unsealed,
-        found.chain_head,
+        verdict.actions,
+        verdict.checkpoints,
+        verdict.unsealed,
+        verdict.chain_head,
     )
 
 
@@ -134,9 +134,9 @@ def test_whoever_tampers_is_found(story: list[Record], place: str):
     """The first place that does not hold is named: where nothing else can, by its checkpoints."""
     chain = chain_heads(STORY)
 
-    found = proven(story, [chain[2], chain[5]])
+    verdict = proven(story, [chain[2], chain[5]])
 
-    assert place == found.breaches[0].place
+    assert place == verdict.breaches[0].place
 
 
 @given(data=st.data())
@@ -155,9 +155,9 @@ def test_no_byte_of_a_signed_act_can_be_changed(data: st.DataObject):
     )
     story = [*STORY[:at], changed, *STORY[at + 1 :]]
 
-    found = proven(story, chain_heads(STORY)[-1:], lambda _record: True)
+    verdict = proven(story, chain_heads(STORY)[-1:], lambda _record: True)
 
-    assert (story == STORY) == (not found.breaches)
+    assert (story == STORY) == (not verdict.breaches)
 
 
 def test_bytes_cannot_move_from_one_part_to_the_next():
@@ -183,18 +183,18 @@ def test_checkpoints_that_contradict_each_other_are_found():
     """One of two is a lie, whichever."""
     chain = chain_heads(STORY)
 
-    found = proven(STORY, [chain[5], replace(chain[5], count=7)])
+    verdict = proven(STORY, [chain[5], replace(chain[5], count=7)])
 
-    assert ["audit/2/0..5"] == [breach.place for breach in found.breaches]
+    assert ["audit/2/0..5"] == [breach.place for breach in verdict.breaches]
 
 
 def test_of_very_many_breaches_the_first_are_named():
     """Somebody who floods the audit does not fill the terminal."""
     flood = [record(offset, headers=()) for offset in range(BREACHES_MAX + 5)]
 
-    found = proven(flood, [])
+    verdict = proven(flood, [])
 
-    assert (BREACHES_MAX, "audit/2/0") == (len(found.breaches), found.breaches[0].place)
+    assert (BREACHES_MAX, "audit/2/0") == (len(verdict.breaches), verdict.breaches[0].place)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +235,10 @@ def test_an_act_is_no_checkpoint():
 def test_what_was_kept_elsewhere_is_a_checkpoint_too(tmp_path):
     """An earlier verdict outlives a topic that was made anew."""
     chain = chain_heads(STORY)
-    kept = tmp_path / "kept.json"
-    kept.write_bytes(msgspec.json.encode({"partitions": [proven(STORY, []), proven([], [])]}))
+    path = tmp_path / "kept.json"
+    path.write_bytes(msgspec.json.encode({"partitions": [proven(STORY, []), proven([], [])]}))
 
-    known = audit._chain_heads(kept)
+    heads_by_partition = audit._chain_heads(path)
 
-    assert {2: [chain[-1]]} == known
-    assert "audit/2/0..7" == proven([], known[2]).breaches[0].place
+    assert {2: [chain[-1]]} == heads_by_partition
+    assert "audit/2/0..7" == proven([], heads_by_partition[2]).breaches[0].place

@@ -30,20 +30,20 @@ def test_a_back_test_counts_hits_and_what_they_were() -> None:
         overlap={"amount.large": 1},
         examples=("large", "last"),
     )
-    found = backtest(RULE, BUILT_IN, STORY)
+    report = backtest(RULE, BUILT_IN, STORY)
 
-    assert expected.overlap.items() <= found.overlap.items()
+    assert expected.overlap.items() <= report.overlap.items()
     assert expected == Backtest(
-        **{name: getattr(found, name) for name in found.__struct_fields__ if name != "overlap"},
+        **{name: getattr(report, name) for name in report.__struct_fields__ if name != "overlap"},
         overlap=expected.overlap,
     )
 
 
 def test_what_is_before_the_beginning_is_remembered_and_not_counted() -> None:
     """Windows look back."""
-    found = backtest(RULE, BUILT_IN, STORY, NOON_MS + 2)
+    report = backtest(RULE, BUILT_IN, STORY, NOON_MS + 2)
 
-    assert (1, 1) == (found.payments, found.hits)
+    assert (1, 1) == (report.payments, report.hits)
 
 
 def test_a_rule_about_cards_does_not_apply_where_there_is_none() -> None:
@@ -55,13 +55,13 @@ def test_a_rule_about_cards_does_not_apply_where_there_is_none() -> None:
             {"gt": [{"div": [{"field": "amount_minor"}, 0]}, 1]},
         )
     )
-    found = [backtest(tried, BUILT_IN, STORY) for tried in (listed, divided)]
+    reports = [backtest(tried, BUILT_IN, STORY) for tried in (listed, divided)]
 
-    assert [(0, 0), (0, 3)] == [(each.hits, each.unknown) for each in found]
+    assert [(0, 0), (0, 3)] == [(each.hits, each.unknown) for each in reports]
 
 
 def test_where_nothing_hit_there_is_no_precision() -> None:
     """Nor recall where nothing is known."""
-    found = backtest(RULE, BUILT_IN, STORY[:1])
+    report = backtest(RULE, BUILT_IN, STORY[:1])
 
-    assert (None, None) == (found.precision, found.recall)
+    assert (None, None) == (report.precision, report.recall)

@@ -28,10 +28,10 @@ async def batches(sizes: list[int]) -> list[int]:
     queue: asyncio.Queue[Any] = asyncio.Queue()
     for size in sizes:
         queue.put_nowait(event(size))
-    found: list[int] = []
+    counts: list[int] = []
     while not queue.empty():
-        found.append(len(await runner._next_batch(queue)))
-    return found
+        counts.append(len(await runner._next_batch(queue)))
+    return counts
 
 
 async def test_large_events_are_taken_a_few_at_a_time() -> None:

@@ -92,10 +92,10 @@ STARTS = 2
 
 
 class Producer:
-    """What of an aiokafka producer is replaced; `said` notes what is done to it."""
+    """What of an aiokafka producer is replaced; `calls` notes what is done to it."""
 
-    def __init__(self, said: list[str], number: int) -> None:
-        self._said, self._number = said, number
+    def __init__(self, calls: list[str], number: int) -> None:
+        self._said, self._number = calls, number
         self._closed = False
         self._message_accumulator = SimpleNamespace(
             fail_all=self._fail, _batches={}, _pending_batches=set()
@@ -120,13 +120,13 @@ async def test_what_a_producer_holds_is_not_written_in_the_next_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever waits for it gets an error; the next producer is under the lease, and started."""
-    said: list[str] = []
-    made: list[Producer] = []
+    calls: list[str] = []
+    producers: list[Producer] = []
     led: list[Any] = []
 
     def new(_self: Any) -> Producer:
-        made.append(Producer(said, len(made)))
-        return made[-1]
+        producers.append(Producer(calls, len(producers)))
+        return producers[-1]
 
     def write_under(client: Any, _lease: Lease, owned: Sequence[str]) -> None:
         led.append((client, owned))
@@ -143,6 +143,6 @@ async def test_what_a_producer_holds_is_not_written_in_the_next_session(
 
     error = ProducerClosed.__name__
     ended = ["0 client", "0 sender", "0 client", f"0 {error}"]
-    assert [*["0 start"] * STARTS, *ended, *["1 start"] * STARTS] == said
-    assert (made[1], True) == (producer.of_agents["payment"], made[0]._closed)
-    assert [(each.client, owned) for each in made] == led
+    assert [*["0 start"] * STARTS, *ended, *["1 start"] * STARTS] == calls
+    assert (producers[1], True) == (producer.of_agents["payment"], producers[0]._closed)
+    assert [(each.client, owned) for each in producers] == led

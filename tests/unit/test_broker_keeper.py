@@ -61,7 +61,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("between", "said"),
+    ("between", "further_lines"),
     [
         pytest.param([], [], id="at once"),
         pytest.param(
@@ -77,7 +77,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_broker_that_ended_comes_back_at_its_address(
-    between: list[int | Exception], said: list[str], tmp_path: Path
+    between: list[int | Exception], further_lines: list[str], tmp_path: Path
 ) -> None:
     """Workers know no other one."""
     machine, lines = Machine(9, *between, 9), list[str]()
@@ -87,7 +87,7 @@ async def test_a_broker_that_ended_comes_back_at_its_address(
     await until(lambda: not machine.answers and machine.brokers[-1].url == url)
     await keeper.stop()
 
-    assert ["the broker ended: its folder is full; it is started again", *said] == lines
+    assert ["the broker ended: its folder is full; it is started again", *further_lines] == lines
     assert [19_092, 9] == [machine.wanted_ports[0], machine.wanted_ports[-1]]
     assert not any(each.running for each in machine.brokers)
 
@@ -143,7 +143,7 @@ def test_a_folder_that_is_not_there_is_not_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("log_text", "error"),
     [
         pytest.param(
             "[x] ERROR Exiting Kafka due to fatal exception (kafka.Kafka$)\n"
@@ -155,6 +155,6 @@ def test_a_folder_that_is_not_there_is_not_full(tmp_path: Path) -> None:
         pytest.param("", "its log says nothing", id="nothing"),
     ],
 )
-def test_the_last_error_of_the_brokers_log_is_one_line(said: str, error: str) -> None:
+def test_the_last_error_of_the_brokers_log_is_one_line(log_text: str, error: str) -> None:
     """Its frames follow it."""
-    assert error == broker_files.last_error(said)
+    assert error == broker_files.last_error(log_text)

@@ -216,7 +216,7 @@ def test_what_is_held_and_let_go_has_its_amount() -> None:
     """The card is asked for a hold; the capture and the void name it."""
     [charge] = after(payment, LATER)[1]
     [held] = after(payment, LATER, HELD)[1]
-    [taken] = after(payment, LATER, HELD, (SHIPPED, 9))[1]
+    [capture] = after(payment, LATER, HELD, (SHIPPED, 9))[1]
     [void] = after(payment, LATER, HELD, CANCELLED)[1]
     [voided] = after(payment, LATER, HELD, CANCELLED, VOIDED)[1]
 
@@ -228,11 +228,11 @@ def test_what_is_held_and_let_go_has_its_amount() -> None:
         held.currency,
         held.capture_before_ms,
     )
-    assert isinstance(taken, CaptureCharge)
+    assert isinstance(capture, CaptureCharge)
     assert ("pi", 1_000, START_MS + 9_000) == (
-        taken.payment_id,
-        taken.amount_minor,
-        taken.asked_at_ms,
+        capture.payment_id,
+        capture.amount_minor,
+        capture.asked_at_ms,
     )
     assert isinstance(void, p.VoidCharge)
     assert ("pi", "manual") == (void.payment_id, void.capture)
@@ -453,7 +453,7 @@ async def test_a_decision_is_audited_and_then_emitted(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "status", "said"),
+    ("name", "changed", "status", "objection"),
     [
         pytest.param("oda", {}, 403, "approver", id="an operator alone"),
         pytest.param("pat", {"reference": ""}, 400, "collection", id="no trace"),
@@ -461,13 +461,13 @@ async def test_a_decision_is_audited_and_then_emitted(site: Site) -> None:
     ],
 )
 async def test_a_decision_that_is_none_is_refused_with_what_is_wrong(
-    site: Site, name: str, changed: dict[str, str], status: int, said: str
+    site: Site, name: str, changed: dict[str, str], status: int, objection: str
 ) -> None:
     """And nothing is emitted."""
-    found, body = await decide(site, name, **changed)
+    answer_status, body = await decide(site, name, **changed)
 
-    assert (status, []) == (found, site.emitted)
-    assert said in str(body)
+    assert (status, []) == (answer_status, site.emitted)
+    assert objection in str(body)
 
 
 GONE: list[Received] = [

@@ -90,9 +90,9 @@ async def test_money_is_held_and_then_taken_once(till: Till) -> None:
     capture = await till.held()
     again = await till.received(INQUIRE)
     before = await till.charged_minor()
-    taken = [await till.received(replace(capture, attempt=attempt)) for attempt in (0, 1)]
+    captures = [await till.received(replace(capture, attempt=attempt)) for attempt in (0, 1)]
     old = await till.received(replace(capture, asked_at_ms=1))
-    found = await till.received(INQUIRE)
+    charge = await till.received(INQUIRE)
 
     assert isinstance(again, ChargeAuthorized)
     assert (1_000, "GBP", 3) == (again.amount_minor, again.currency, again.attempt)
@@ -101,8 +101,8 @@ async def test_money_is_held_and_then_taken_once(till: Till) -> None:
     expected = ChargeCaptured(
         transaction_id="o1", payment_id=capture.payment_id, amount_minor=1_000, currency="GBP"
     )
-    assert [expected] * 3 == [*taken, old]
-    assert isinstance(found, p.ChargeSucceeded)
+    assert [expected] * 3 == [*captures, old]
+    assert isinstance(charge, p.ChargeSucceeded)
     assert 1_000 == await till.charged_minor()
 
 
@@ -180,11 +180,11 @@ async def test_less_than_the_smallest_charge_is_neither_held_nor_taken(till: Til
     capture = await till.held()
 
     refused = await till.received(replace(capture, amount_minor=29))
-    taken = await till.received(replace(capture, amount_minor=30, attempt=1))
+    answer = await till.received(replace(capture, amount_minor=30, attempt=1))
 
     assert isinstance(declined, p.ChargeDeclined)
     assert "amount_too_small" == declined.reason
     assert isinstance(refused, CaptureRefused)
     assert ("amount_too_small", False) == (refused.reason, refused.is_void)
-    assert isinstance(taken, ChargeCaptured)
-    assert 30 == taken.amount_minor
+    assert isinstance(answer, ChargeCaptured)
+    assert 30 == answer.amount_minor

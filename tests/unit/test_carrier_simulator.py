@@ -56,7 +56,7 @@ async def test_booking_side_by_side_finds_the_same_shipment(system: System) -> N
     answers = await asyncio.gather(*(book(system, "o1") for _ in range(5)))
 
     assert [200, 200, 200, 200, 201] == sorted(emitted for emitted, _ in answers)
-    assert 1 == len({shown["shipment_id"] for _, shown in answers})
+    assert 1 == len({shipment["shipment_id"] for _, shipment in answers})
 
 
 async def test_a_withdrawn_shipment_cannot_be_booked_again(system: System) -> None:
@@ -99,9 +99,9 @@ async def test_a_bad_booking_is_refused(system: System, body: Any) -> None:
 
 async def test_odd_order_ids_are_kept_as_they_are(system: System) -> None:
     """A slash or a dead letter beyond ASCII is part of the id."""
-    _, shown = await book(system, "o/1 ü%2F")
+    _, shipment = await book(system, "o/1 ü%2F")
 
-    assert "o/1 ü%2F" == shown["order_id"]
+    assert "o/1 ü%2F" == shipment["order_id"]
 
 
 async def test_a_shipment_is_delivered_and_the_console_notified(
@@ -129,9 +129,9 @@ async def test_a_delivered_shipment_cannot_be_withdrawn(system: System, console:
     await book(system, "o1")
     await until(lambda: len(console.received) == 1)
 
-    emitted, shown = await withdraw(system, "o1")
+    emitted, shipment = await withdraw(system, "o1")
 
-    assert (409, "delivered") == (emitted, shown["status"])
+    assert (409, "delivered") == (emitted, shipment["status"])
     assert (200, "delivered") == ((await book(system, "o1"))[0], await status(system, "o1"))
 
 
@@ -187,12 +187,12 @@ async def test_an_error_may_come_before_or_after_the_effect(
     """The answer is a 500 either way; asking again finds or makes the one booking."""
     await system.set(**{fault: 1.0})
     emitted, _ = await book(system, "o1")
-    shown = (await system.state())["in_transit"]
+    in_transit = (await system.state())["in_transit"]
     await system.set(**{fault: 0.0})
 
     again, _ = await book(system, "o1")
 
-    assert (500, booked) == (emitted, shown)
+    assert (500, booked) == (emitted, in_transit)
     assert (200 if booked else 201) == again
     assert 1 == (await system.state())["in_transit"]
 
@@ -235,9 +235,9 @@ async def test_webhooks_come_twice_or_never(system: System, console: Console) ->
 
 async def test_bad_faults_name_the_field(system: System) -> None:
     """The carrier knows nothing of declines."""
-    emitted, shown = await system.ask("PUT", "/_faults", json={"decline": 0.5})
+    emitted, body = await system.ask("PUT", "/_faults", json={"decline": 0.5})
 
-    assert (400, "decline") == (emitted, shown["error"]["param"])
+    assert (400, "decline") == (emitted, body["error"]["param"])
 
 
 async def test_switches_are_for_the_instance_alone(system: System) -> None:

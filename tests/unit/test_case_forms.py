@@ -52,11 +52,11 @@ class Forms(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
+        attributes = dict(attrs)
         if tag == "form":
-            self.forms.append({"act": said.get("data-act"), "fields": {}})
-        elif tag in ("input", "textarea") and self.forms and said.get("name"):
-            self.forms[-1]["fields"][said["name"]] = said.get("value")
+            self.forms.append({"act": attributes.get("data-act"), "fields": {}})
+        elif tag in ("input", "textarea") and self.forms and attributes.get("name"):
+            self.forms[-1]["fields"][attributes["name"]] = attributes.get("value")
 
 
 def dispute(**changed: Any) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ def keep(site: Site, *story: Any) -> None:
     site.queries.keep("order", "o1", row)
 
 
-async def shown(site: Site, name: str = "") -> str:
+async def fetch_page(site: Site, name: str = "") -> str:
     """Return the page as `name` sees it; empty: as anybody does."""
     headers = await site.page(name) if name else {}
     page = await (await site.client.get(PAGE, headers=headers)).text()
@@ -86,14 +86,14 @@ async def shown(site: Site, name: str = "") -> str:
 
 async def form(site: Site, path: str, decision: str) -> dict[str, Any]:
     """Return the form of a decision, as an approver sees it."""
-    found = [
+    forms = [
         each
-        for each in Forms(await shown(site, "pat")).forms
+        for each in Forms(await fetch_page(site, "pat")).forms
         if each["act"] == f"POST /operators/orders/o1/{path}"
         and each["fields"].get("decision") == decision
     ]
-    assert 1 == len(found), path
-    return found[0]
+    assert 1 == len(forms), path
+    return forms[0]
 
 
 async def sent(site: Site, path: str, decision: str, **filled: str) -> int:
@@ -142,11 +142,11 @@ async def test_each_decision_has_a_form_that_is_taken(  # noqa: PLR0913  a case 
 async def test_who_may_pay_twice_is_warned_beside_the_form(site: Site) -> None:
     """A dispute is open: its bank may give the customer the money too."""
     keep(site, *DISPUTED_REFUND_CASE)
-    warned = await shown(site, "pat")
+    warned = await fetch_page(site, "pat")
     keep(site, *REFUND_CASE)
 
     assert "Take care</strong>: the customer disputes this payment (du)" in warned
-    assert "Take care" not in await shown(site, "pat")
+    assert "Take care" not in await fetch_page(site, "pat")
 
 
 async def test_evidence_sent_twice_is_sent_once(site: Site) -> None:
@@ -170,7 +170,7 @@ async def test_evidence_sent_twice_is_sent_once(site: Site) -> None:
     assert [202, 202] == statuses
     assert 409 == late.status
     assert 4 == len(site.emitted)
-    assert "Waits for a decision" not in await shown(site, "pat")
+    assert "Waits for a decision" not in await fetch_page(site, "pat")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_who_may_not_decide_sees_what_waits_and_no_form(
 ) -> None:
     """With who may."""
     keep(site, *dispute())
-    page = await shown(site, name)
+    page = await fetch_page(site, name)
 
     assert "Waits for a decision" in page
     assert text in page, role
@@ -230,7 +230,7 @@ async def test_who_may_not_decide_sees_what_waits_and_no_form(
 async def test_a_dispute_says_what_is_left_and_what_happens_otherwise(site: Site) -> None:
     """The days until the last one; then that it is over."""
     keep(site, *dispute())
-    page = await shown(site, "pat")
+    page = await fetch_page(site, "pat")
     assert "Dispute du: 10.00 GBP" in page
     assert (
         "<strong>2 d 0 h are left</strong>" in page or "<strong>2 d 1 h are left</strong>" in page
@@ -238,9 +238,9 @@ async def test_a_dispute_says_what_is_left_and_what_happens_otherwise(site: Site
     assert "the dispute is lost: the customer keeps the money" in page
 
     keep(site, *DISPUTE_CASE)
-    assert "The last day was 2023-" in await shown(site, "pat")
+    assert "The last day was 2023-" in await fetch_page(site, "pat")
     keep(site, *dispute(status="warning_needs_response"))
-    assert "the bank ends its inquiry as it likes" in await shown(site, "pat")
+    assert "the bank ends its inquiry as it likes" in await fetch_page(site, "pat")
 
 
 async def test_the_evidence_is_beside_the_form(site: Site) -> None:
@@ -252,7 +252,7 @@ async def test_the_evidence_is_beside_the_form(site: Site) -> None:
     text = {"title": "Delivered", "text": "It was signed for."}
     about = {"transaction_id": "o1", "notification_id": "n", "customer_id": "ann"}
     put(site, SendMessage(channel="push", **about, **text))
-    page = await shown(site, "pat")
+    page = await fetch_page(site, "pat")
     evidence = page[page.index("What there is as evidence") : page.index('id="drawn"')]
 
     for text in (
@@ -293,7 +293,7 @@ def put(site: Site, message: Message) -> None:
 async def test_an_order_without_a_case_has_no_form_for_one(site: Site, story: Any) -> None:
     """Nor evidence, which is for disputes."""
     keep(site, *story)
-    page = await shown(site, "pat")
+    page = await fetch_page(site, "pat")
 
     assert "Waits for a decision" not in page
     assert "What there is as evidence" not in page
@@ -314,7 +314,7 @@ async def test_the_page_of_an_ended_order_moves_while_a_case_is_open(
     keep(site, *story)
     state = msgspec.convert(site.queries.rows["order", "o1"]["state"], Order)
     site.queries.keep("order", "o1", replace(state, completed_at_ms=2_000))
-    page = await shown(site, "pat")
+    page = await fetch_page(site, "pat")
     moving, rest = page.split('<div id="cases">')
 
     assert moves == ('hx-get="/console/transactions/o1"' in moving)

@@ -128,9 +128,9 @@ def test_a_refusal_can_be_read_whatever_a_return_is_called() -> None:
 
 def test_a_refund_of_another_amount_than_is_due_by_now_settles_nothing() -> None:
     """A bank may have paid a part since the provider was asked about it."""
-    found = replace(PAID, reference="re_9", amount_minor=999)
-    state, [refused] = after(payment, *REFUND_CASE, found)
-    paid = after(payment, *REFUND_CASE, replace(found, amount_minor=1_000))[1]
+    settlement = replace(PAID, reference="re_9", amount_minor=999)
+    state, [refused] = after(payment, *REFUND_CASE, settlement)
+    paid = after(payment, *REFUND_CASE, replace(settlement, amount_minor=1_000))[1]
 
     assert isinstance(refused, CaseDecisionRefused)
     assert "re_9 refunded 9.99 GBP, and 10.00 GBP are due" == refused.reason

@@ -368,7 +368,7 @@ def cluster_stored(app: App) -> int:
 
 
 @pytest.mark.parametrize(
-    ("held", "known", "is_refused"),
+    ("held", "topic_id", "is_refused"),
     [
         pytest.param(49, "first", False, id="all that was stored"),
         pytest.param(9, "first", True, id="left behind where the partition was before"),
@@ -376,12 +376,12 @@ def cluster_stored(app: App) -> int:
     ],
 )
 async def test_a_table_that_was_left_behind_is_not_taken_for_the_newest(
-    tmp_path: Path, held: int, known: str, *, is_refused: bool
+    tmp_path: Path, held: int, topic_id: str, *, is_refused: bool
 ) -> None:
     """What was stored since is on another disk, and would be lost without a word."""
     path = tmp_path / "payments-0.db"
     Machine(path)._db_for_partition(0).close()
-    log = LogIdentity(topic_id=known, cluster_id="c") if known else LogIdentity()
+    log = LogIdentity(topic_id=topic_id, cluster_id="c") if topic_id else LogIdentity()
     second = LogIdentity(topic_id="second", cluster_id="c")
     file = TableFile(
         path=path, changelog=CHANGELOG, partition=0, offset=held,

@@ -61,7 +61,7 @@ def test_a_command_without_an_instance_says_how_to_start_one(command: list[str])
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "phrase"),
     [
         pytest.param(["worker", "frod"], "no such service: frod; there are", id="a service"),
         pytest.param(["faults", "set", "bank", "a=1"], "no such system: bank", id="a system"),
@@ -70,12 +70,12 @@ def test_a_command_without_an_instance_says_how_to_start_one(command: list[str])
         pytest.param(["up", "--services", "frod"], "no such service: frod", id="a choice"),
     ],
 )
-def test_a_wrong_name_is_named(command: list[str], said: str) -> None:
+def test_a_wrong_name_is_named(command: list[str], phrase: str) -> None:
     """The message says what there is instead."""
     result = CliRunner().invoke(app, command)
 
     assert result.exit_code in {1, 2}
-    assert said in " ".join(result.output.split())
+    assert phrase in " ".join(result.output.split())
 
 
 FILES = Path(__file__).parent / "order_files"
@@ -88,8 +88,8 @@ def test_a_dry_run_counts_a_file_and_needs_no_instance(command: list[str]) -> No
     result = CliRunner().invoke(app, [*command, file, "--dry-run", "--dates", "mdy"])
 
     assert 0 == result.exit_code
-    for said in ("5 lines: 3 orders, 1 header, 1 refused", "a quote is not closed; line 3"):
-        assert said in result.output
+    for phrase in ("5 lines: 3 orders, 1 header, 1 refused", "a quote is not closed; line 3"):
+        assert phrase in result.output
 
 
 def test_a_file_that_does_not_decide_is_asked_for() -> None:
@@ -182,10 +182,10 @@ def test_what_is_printed_commands_no_terminal(is_terminal: bool) -> None:
     console.print(hostile, style="red", markup=False)
     console.print(Text(f"{hostile}\n{hostile}"))
     console.print(table)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    ours = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", output)
 
-    assert is_terminal == ("\x1b[31m" in said)
+    assert is_terminal == ("\x1b[31m" in output)
     assert not set("\x1b\x07\x9b\u202e\r") & set(ours)
     assert r"\x1b]0;title" in ours
     assert "\n" in ours
@@ -196,8 +196,8 @@ def test_json_on_a_terminal_commands_nothing(capsys: pytest.CaptureFixture[str])
     value = {"a": "\x1b\x9b31m\u202e\u2028 é\n"}
 
     instance.as_json(value)
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert value == json.loads(said)
-    assert not set("\x1b\x9b\u202e\u2028") & set(said)
-    assert "é" in said
+    assert value == json.loads(output)
+    assert not set("\x1b\x9b\u202e\u2028") & set(output)
+    assert "é" in output

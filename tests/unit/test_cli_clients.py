@@ -27,21 +27,21 @@ class Site:
         return CliRunner().invoke(app, ["clients", *arguments])
 
     def name_of(self, key: str) -> str:
-        found = client_file.client_of(self.folder, key, NOW_MS)
-        return found.name if found else ""
+        client = client_file.client_of(self.folder, key, NOW_MS)
+        return client.name if client else ""
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site without a broker."""
-    found = Site(tmp_path)
+    site = Site(tmp_path)
 
     async def publish(_config: Config, messages: list[Any], _at_ms: int) -> None:
-        found.emitted.extend(messages)
+        site.emitted.extend(messages)
 
     monkeypatch.setattr(clients, "running_instance", lambda: Config(data_dir=str(tmp_path)))
     monkeypatch.setattr(clients, "publish", publish)
-    return found
+    return site
 
 
 def test_a_client_added_may_ask_with_what_is_shown(site: Site) -> None:

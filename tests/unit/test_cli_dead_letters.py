@@ -38,10 +38,10 @@ def printed(table: RenderableType) -> str:
 
 def test_a_group_names_an_example_as_the_other_commands_want_it():
     """Whole, topic and offset; of the states those that some have."""
-    said = printed(groups_table([GROUP]))
+    output = printed(groups_table([GROUP]))
 
-    assert f"{TOPIC} 12345" in said
-    assert "again" not in said
+    assert f"{TOPIC} 12345" in output
+    assert "again" not in output
 
 
 def test_a_dead_letter_is_named_whole():

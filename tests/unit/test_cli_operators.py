@@ -33,14 +33,14 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site without a broker."""
-    found = Site(tmp_path)
+    site = Site(tmp_path)
 
     async def publish(_config: Config, messages: list[Any], _at_ms: int) -> None:
-        found.emitted.extend(messages)
+        site.emitted.extend(messages)
 
     monkeypatch.setattr(operators, "running_instance", lambda: Config(data_dir=str(tmp_path)))
     monkeypatch.setattr(operators, "publish", publish)
-    return found
+    return site
 
 
 def test_somebody_added_can_sign_in_with_what_is_shown(site: Site):
@@ -86,7 +86,7 @@ def test_somebody_removed_is_there_no_more(site: Site):
 
 
 @pytest.mark.parametrize(
-    ("messages", "said", "exit_code"),
+    ("messages", "phrase", "exit_code"),
     [
         pytest.param(["add", "oda", "king", "--reason", "x"], "no such role: king", 2, id="role"),
         pytest.param(["add", "admin", "viewer", "--reason", "x"], "admin already", 1, id="taken"),
@@ -98,13 +98,13 @@ def test_somebody_removed_is_there_no_more(site: Site):
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(
-    site: Site, messages: list[str], said: str, exit_code: int
+    site: Site, messages: list[str], phrase: str, exit_code: int
 ):
     """One line that names it; nothing is emitted."""
     result = site.run(*messages)
 
     assert exit_code == result.exit_code
-    assert said in result.output
+    assert phrase in result.output
     assert {"admin": "approver"} == site.roles()
     assert [] == site.emitted
 

@@ -12,7 +12,7 @@ from workflows.shared.journal import JournalEntry
 ESCAPE = "\x1b[2J"
 
 
-def found(**changed: Any) -> dict[str, Any]:
+def transaction(**changed: Any) -> dict[str, Any]:
     """Return a transaction of two events as the API produces it."""
     first = JournalEntry(id="a", type=f"payflow.order.placed{ESCAPE}", source="/payflow/console")
     events = [
@@ -30,11 +30,11 @@ def found(**changed: Any) -> dict[str, Any]:
             {"what": "the carrier", "since_ms": 1_000, "until_ms": 2_000, "then": "it goes back"}
         ],
     }
-    asked = {"who": "the provider", "what": "again", "tries": 2, "reason": ESCAPE, "next_ms": 5}
+    call = {"who": "the provider", "what": "again", "tries": 2, "reason": ESCAPE, "next_ms": 5}
     return {
         "correlation_id": f"o1{ESCAPE}",
         "order": order,
-        "retried_calls": [asked],
+        "retried_calls": [call],
         "events": [msgspec.to_builtins(event) for event in events],
         "rows": {},
         "partial": False,
@@ -50,20 +50,20 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_answers_of_the_page_are_printed(capsys: pytest.CaptureFixture[str]):
     """What is awaited, who is asked again, what waited and what worked."""
-    show(found())
+    show(transaction())
 
-    said = capsys.readouterr().out
-    assert "waits for the carrier" in said
-    assert "overdue by" in said
-    assert "the provider is asked again, 2 times in vain" in said
-    assert "120 ms" in said
-    assert "30 ms" in said
+    output = capsys.readouterr().out
+    assert "waits for the carrier" in output
+    assert "overdue by" in output
+    assert "the provider is asked again, 2 times in vain" in output
+    assert "120 ms" in output
+    assert "30 ms" in output
 
 
 def test_each_return_is_printed_with_its_computation(capsys: pytest.CaptureFixture[str]):
     """Or with why it is refused; no text of it commands the terminal."""
     back = {"return_id": f"r1{ESCAPE}", "state": "accepted", "amount_minor": 198, "reason": ""}
-    taken = {**back, "computation": "2.00 GBP items - 0.02 GBP discount"}
+    accepted_return = {**back, "computation": "2.00 GBP items - 0.02 GBP discount"}
     refused = {
         **back,
         "return_id": "r2",
@@ -72,12 +72,12 @@ def test_each_return_is_printed_with_its_computation(capsys: pytest.CaptureFixtu
         "computation": "",
     }
 
-    show(found(order={**found()["order"], "returns": [taken, refused]}))
+    show(transaction(order={**transaction()["order"], "returns": [accepted_return, refused]}))
 
-    said = capsys.readouterr().out
-    assert "is accepted: 1.98 GBP (2.00 GBP items - 0.02 GBP discount)" in said
-    assert "return r2 is refused: 1.98 GBP (more of mug)" in said
-    assert ESCAPE not in said
+    output = capsys.readouterr().out
+    assert "is accepted: 1.98 GBP (2.00 GBP items - 0.02 GBP discount)" in output
+    assert "return r2 is refused: 1.98 GBP (more of mug)" in output
+    assert ESCAPE not in output
 
 
 def test_a_narrow_terminal_shows_events_without_the_waterfall(
@@ -86,27 +86,31 @@ def test_a_narrow_terminal_shows_events_without_the_waterfall(
     """Names are whole: they are worth more than the picture."""
     monkeypatch.setattr(out, "width", 80)
 
-    show(found(events=[msgspec.to_builtins(JournalEntry(id="a", type="payflow.order.placed.v1"))]))
+    show(
+        transaction(
+            events=[msgspec.to_builtins(JournalEntry(id="a", type="payflow.order.placed.v1"))]
+        )
+    )
 
-    said = capsys.readouterr().out
-    assert "order.placed" in said
-    assert "…" not in said
-    assert "█" not in said
+    output = capsys.readouterr().out
+    assert "order.placed" in output
+    assert "…" not in output
+    assert "█" not in output
 
 
 def test_nothing_of_an_event_commands_the_terminal(capsys: pytest.CaptureFixture[str]):
     """Escapes are spelled out wherever they stand."""
-    show(found())
+    show(transaction())
 
-    said = capsys.readouterr().out
-    assert "\x1b" not in said
-    assert r"\x1b[2J" in said
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert r"\x1b[2J" in output
 
 
 def test_an_accepted_order_and_an_empty_journal_are_said(capsys: pytest.CaptureFixture[str]):
     """Not an error: it was emitted this moment."""
-    show(found(order=None, events=[], tried=[]))
+    show(transaction(order=None, events=[], tried=[]))
 
-    said = capsys.readouterr().out
-    assert "accepted" in said
-    assert "no events yet" in said
+    output = capsys.readouterr().out
+    assert "accepted" in output
+    assert "no events yet" in output

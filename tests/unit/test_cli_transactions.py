@@ -58,13 +58,13 @@ async def test_a_line_says_what_is_waited_for_and_commands_no_terminal(
 ) -> None:
     """Escapes are spelled out; a page that is not the last says how to go on."""
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, country="\x1b[2J"))
-    found = await fetch_page(config_of(client), load_workflows()["order"], "stuck", "")
+    page = await fetch_page(config_of(client), load_workflows()["order"], "stuck", "")
 
-    show_listed(found["transactions"], "o1", Console())
+    show_listed(page["transactions"], "o1", Console())
 
-    said = capsys.readouterr().out
-    assert said.startswith("o1  stuck       0 minor units")
-    assert "placed" in said
-    assert "waits for" in said
-    assert "--after o1" in said
-    assert "\x1b" not in said
+    output = capsys.readouterr().out
+    assert output.startswith("o1  stuck       0 minor units")
+    assert "placed" in output
+    assert "waits for" in output
+    assert "--after o1" in output
+    assert "\x1b" not in output

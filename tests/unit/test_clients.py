@@ -16,8 +16,8 @@ SCOPES = ["orders:write", "stock"]
 
 def name_of(folder: Path, key: str, now_ms: int = NOW_MS) -> str:
     """Return whose key it is, or nothing."""
-    found = clients.client_of(folder, key, now_ms)
-    return found.name if found else ""
+    client = clients.client_of(folder, key, now_ms)
+    return client.name if client else ""
 
 
 def test_a_key_is_its_clients_and_lies_nowhere(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_revoked_key_does_not_come_back_with_a_rotation(
 
 def test_no_two_clients_have_one_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first eight digits say whose a transaction is."""
-    drawn = iter(["00" * 16, "00" * 16, "11" * 16])
-    monkeypatch.setattr(clients.secrets, "token_hex", lambda count: _drawn(drawn, count))
+    tags = iter(["00" * 16, "00" * 16, "11" * 16])
+    monkeypatch.setattr(clients.secrets, "token_hex", lambda count: _token_hex(tags, count))
 
     clients.add(tmp_path, "one", SCOPES)
     clients.add(tmp_path, "other", SCOPES)
@@ -119,8 +119,8 @@ def test_no_two_clients_have_one_tag(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert 2 == len({each.tag for each in clients.clients(tmp_path)})
 
 
-def _drawn(drawn: "object", count: int) -> str:
-    return next(drawn) if count == 16 else "ab" * count  # type: ignore[call-overload]
+def _token_hex(tags: "object", count: int) -> str:
+    return next(tags) if count == 16 else "ab" * count  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("name", ["", "Shop", "a b", "a:b", "x" * 65, "shop\n"])

@@ -52,25 +52,25 @@ def test_a_mistake_is_an_error_that_names_the_variable(name: str, value: str, sa
 
 
 @pytest.mark.parametrize(
-    ("said", "url"),
+    ("address", "url"),
     [
         pytest.param("kafka://one:9092", "one:9092", id="as other clients write it"),
         pytest.param("one:9092,two:9093", "one:9092,two:9093", id="several"),
         pytest.param("[::1]:9092", "[::1]:9092", id="IPv6"),
     ],
 )
-def test_a_broker_is_named_by_host_and_port(said: str, url: str) -> None:
+def test_a_broker_is_named_by_host_and_port(address: str, url: str) -> None:
     """What Kafka's other clients accept is accepted here."""
-    assert url == Config.from_env({"PAYFLOW_BROKER_URL": said}).broker_url
+    assert url == Config.from_env({"PAYFLOW_BROKER_URL": address}).broker_url
 
 
 @pytest.mark.parametrize(
-    "said", ["one", "http://one:9092", "one:9092,two", "user@one:9092", "one:port", "::1:9092"]
+    "address", ["one", "http://one:9092", "one:9092,two", "user@one:9092", "one:port", "::1:9092"]
 )
-def test_another_address_is_refused_at_once(said: str) -> None:
+def test_another_address_is_refused_at_once(address: str) -> None:
     """A client of Kafka would try it for minutes."""
     with pytest.raises(ConfigError, match="broker_url must be host:port"):
-        Config.from_env({"PAYFLOW_BROKER_URL": said})
+        Config.from_env({"PAYFLOW_BROKER_URL": address})
 
 
 def test_an_optional_text_may_be_empty() -> None:

@@ -31,13 +31,13 @@ IN_THE_FILES = {
 
 def order_from(country: str) -> OrderPlaced:
     """Return the order that a request from `country` becomes."""
-    asked = OrderAsked(
+    body = OrderAsked(
         country=country,
         currency="GBP",
         lines=(LineAsked(sku="tea", quantity=1, amount_minor=100),),
         payment_method="pm_card_visa",
     )
-    return placed("o1", asked, 1)
+    return placed("o1", body, 1)
 
 
 def test_the_list_of_countries_is_that_of_the_package() -> None:

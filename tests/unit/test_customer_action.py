@@ -124,9 +124,9 @@ def test_a_charge_waits(
     story: list[Received], emitted: list[type[Message]], due: float | None
 ) -> None:
     """After this story the last message makes it emit this, and it wants to be woken then."""
-    state, said = after(payment, *story)
+    state, messages = after(payment, *story)
 
-    assert emitted == kinds(said)
+    assert emitted == kinds(messages)
     now_due = due_seconds(payment, state)
     assert due == (None if now_due is None else round(now_due)) or RefundCharge in emitted
 
@@ -164,12 +164,12 @@ def test_the_failure_says_why(story: list[Received], reason: str) -> None:
 
 def test_a_declined_card_is_never_tried_again() -> None:
     """Not by a webhook, nor by a deadline: a question about it is a void, which charges nothing."""
-    said: list[Message] = []
+    messages: list[Message] = []
     story: list[Received] = [example.PLACED, example.DECLINED, example.NOTIFIED, alarm(2)]
     for length in range(3, len(story) + 1):
-        said += after(payment, *story[:length])[1]
+        messages += after(payment, *story[:length])[1]
 
-    assert [VoidCharge] == kinds(tuple(said))
+    assert [VoidCharge] == kinds(tuple(messages))
 
 
 # --- the order ---------------------------------------------------------------------
@@ -186,8 +186,8 @@ def test_an_order_waits_for_its_customer() -> None:
     assert "waiting" == status_of(state, now_ms - 1)
     assert START_MS + HOUR_MS + order.PAYMENT_MS == order.deadlines(state)["payment"]
     steps = {step.what: step for step in pending_steps(state)}
-    asked = steps["the customer to confirm the payment with the bank"]
-    assert (URL, now_ms) == (asked.url, asked.until_ms)
+    confirmation = steps["the customer to confirm the payment with the bank"]
+    assert (URL, now_ms) == (confirmation.url, confirmation.until_ms)
     assert {"kind": "confirm_payment", "url": URL, "until_ms": now_ms} == view(state)["action"]
     assert "action_required" == view(state)["steps"]["payment"]["status"]
 

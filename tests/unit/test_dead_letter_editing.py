@@ -20,12 +20,12 @@ BODY = msgspec.json.encode(
 
 def test_what_stays_masked_stays_what_it_was():
     """Fields, texts that name somebody, and what lies deep; the rest is as it was written."""
-    shown = editable(BODY, PLACED)
-    edited = shown.replace("7", '"late"')
+    masked_text = editable(BODY, PLACED)
+    edited = masked_text.replace("7", '"late"')
     back = msgspec.json.decode(restored(BODY, edited, PLACED))
 
-    assert "ann" not in shown
-    assert "pm_1" not in shown
+    assert "ann" not in masked_text
+    assert "pm_1" not in masked_text
     assert {**msgspec.json.decode(BODY), "currency": "late"} == back
 
 

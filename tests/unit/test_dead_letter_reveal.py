@@ -49,16 +49,16 @@ def inbox(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 async def test_an_approver_sees_the_bytes_and_the_audit_says_why(inbox: Site) -> None:
     """All of them, also those that are not text."""
     answer = await inbox.client.get(REVEAL, headers=inbox.machine("pat"))
-    shown = await answer.json()
+    dead_letter = await answer.json()
 
     assert (200, [EXPECTED]) == (answer.status, inbox.emitted)
     assert (PLACE, "o1", BODY.hex(), len(BODY)) == (
-        shown["place"],
-        shown["key"],
-        shown["hexadecimal"],
-        shown["bytes"],
+        dead_letter["place"],
+        dead_letter["key"],
+        dead_letter["hexadecimal"],
+        dead_letter["bytes"],
     )
-    assert '"customer_id": "ann"' in shown["text"]
+    assert '"customer_id": "ann"' in dead_letter["text"]
 
 
 @pytest.mark.parametrize(
@@ -137,18 +137,18 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     """An instance of which the command reads one dead letter."""
-    found = Broker()
+    broker = Broker()
 
     async def places(_config: Any, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, 0)]
 
     monkeypatch.setattr(command, "running_instance", lambda: CONFIG)
     monkeypatch.setattr(command, "gather", _gathered)
-    monkeypatch.setattr(reveal_bytes, "open_producer", found.producer)
-    monkeypatch.setattr(reveal_bytes, "produce_signed", found.produce)
-    monkeypatch.setattr(record_view, "reader", found.reader)
+    monkeypatch.setattr(reveal_bytes, "open_producer", broker.producer)
+    monkeypatch.setattr(reveal_bytes, "produce_signed", broker.produce)
+    monkeypatch.setattr(record_view, "reader", broker.reader)
     monkeypatch.setattr(record_view, "places_of", places)
-    return found
+    return broker
 
 
 def test_the_command_shows_the_bytes_once_the_audit_says_who(

@@ -61,7 +61,7 @@ BACK = dead_letter(9, x_redrive_id=redrive_id(FIRST))
 
 
 @pytest.mark.parametrize(
-    ("known", "state"),
+    ("changes", "state"),
     [
         pytest.param({}, "open", id="nobody has touched it"),
         pytest.param(
@@ -111,9 +111,9 @@ BACK = dead_letter(9, x_redrive_id=redrive_id(FIRST))
         ),
     ],
 )
-def test_a_dead_letter_stands_where_the_topics_say(known, state):
+def test_a_dead_letter_stands_where_the_topics_say(changes, state):
     """Handled means through all checkpoints and not dead-lettered again."""
-    facts = {"dead_letters": (FIRST,), "attempts": {}, "through": {}} | known
+    facts = {"dead_letters": (FIRST,), "attempts": {}, "through": {}} | changes
 
     assert state == states(DeadLetterFacts(**facts))[FIRST.place]
 
@@ -219,25 +219,25 @@ def test_only_open_dead_letters_are_touched_and_the_others_are_counted():
         zip((each.place for each in every), ("open", "sent", "handled", "open"), strict=True)
     )
 
-    found, others = chosen(every, statuses, Choice(service="payment"))
+    selection, others = chosen(every, statuses, Choice(service="payment"))
 
-    assert [every[0], every[3]] == found
+    assert [every[0], every[3]] == selection
     assert {"sent": 1, "handled": 1} == dict(others)
 
 
 def test_what_would_be_touched_is_said_before():
     """Agents, types, causes, keys, and which dead letter goes first."""
-    said = blast_radius([dead_letter(0), dead_letter(1), dead_letter(2, b"o2")], {"handled": 4})
+    radius = blast_radius([dead_letter(0), dead_letter(1), dead_letter(2, b"o2")], {"handled": 4})
 
     assert (3, {"handled": 4}, {"payment": 3}, 2) == (
-        said["dead_letters"],
-        said["left_alone"],
-        said["agents"],
-        said["keys"],
+        radius["dead_letters"],
+        radius["left_alone"],
+        radius["agents"],
+        radius["keys"],
     )
     assert ("orders.payment.dead/0/0", {"o1": 2, "o2": 1}) == (
-        said["canary"],
-        said["busiest_keys"],
+        radius["canary"],
+        radius["busiest_keys"],
     )
 
 
@@ -247,9 +247,10 @@ def test_dead_letters_that_failed_alike_are_one_group():
     many = [dead_letter(at, at_ms=at) for at in (1, 2, 3)]
     statuses = states(DeadLetterFacts(dead_letters=(lone, *many), attempts={}, through={}))
 
-    found = groups([lone, *many], statuses)
+    failure_groups = groups([lone, *many], statuses)
 
     assert [("ZeroDivisionError", 3, 1, 3), ("not_json", 1, 1_000, 1_000)] == [
-        (group.cause, group.dead_letters, group.first_ms, group.latest_ms) for group in found
+        (group.cause, group.dead_letters, group.first_ms, group.latest_ms)
+        for group in failure_groups
     ]
-    assert {"open": 3} == found[0].states
+    assert {"open": 3} == failure_groups[0].states

@@ -53,7 +53,7 @@ def test_what_is_declared_in_service_contradicts_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "objection"),
     [
         pytest.param({"table": "order"}, "order and other have one table: order", id="a table"),
         pytest.param({"table": "none"}, "other: there is no table none", id="no table"),
@@ -76,12 +76,12 @@ def test_what_is_declared_in_service_contradicts_nothing() -> None:
     ],
 )
 def test_workflows_do_not_share_what_is_of_one(
-    changed: Mapping[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+    changed: Mapping[str, Any], objection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows, figures and balances of one would be taken for those of another."""
     monkeypatch.setitem(workflow.declared, "other", replace(OTHER, **changed))
 
-    with pytest.raises(DeclarationError, match=said):
+    with pytest.raises(DeclarationError, match=objection):
         check_declarations()
 
 

@@ -18,7 +18,7 @@ from workflows.payment.declines import (
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "reason"),
     [
         pytest.param("insufficient_funds", NO_MONEY, id="no money"),
         pytest.param("expired_card", EXPIRED, id="expired"),
@@ -30,14 +30,14 @@ from workflows.payment.declines import (
         pytest.param("the total is not the sum", "", id="no decline of a bank"),
     ],
 )
-def test_a_customer_reads_why(code: str, said: str) -> None:
+def test_a_customer_reads_why(code: str, reason: str) -> None:
     """In the message that the order is cancelled."""
     cancelled = OrderCancelled(order_id="o1", cause="payment_failed", detail=code)
 
     [message] = after(notification, cancelled)[1]
 
-    assert said == reason_for(code)
-    why = f"your card was not charged: {said}" if said else "your card was not charged"
+    assert reason == reason_for(code)
+    why = f"your card was not charged: {reason}" if reason else "your card was not charged"
     assert f"Cancelled: {why}. Whatever you paid has been refunded." == message.text
 
 

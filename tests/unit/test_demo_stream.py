@@ -84,11 +84,11 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 async def run(folder: Path, player: Orders, plan: Plan) -> tuple[Stream, list[str]]:
     """Run a stream on `folder` until it returns; return it, and what it said."""
-    said: list[str] = []
+    lines: list[str] = []
     stream = Stream(Config(data_dir=str(folder)), rate=2.0, disk_mb=1)
     async with asyncio.timeout(10):
-        await stream.run(player, plan, said.append)
-    return stream, said
+        await stream.run(player, plan, lines.append)
+    return stream, lines
 
 
 async def test_orders_end_when_the_folder_is_full(
@@ -102,14 +102,14 @@ async def test_orders_end_when_the_folder_is_full(
     assert not running.done()
 
     (tmp_path / "segment").write_bytes(b"x" * 1_100_000)
-    stream, said = await running
+    stream, lines = await running
 
     placed = player.placed
     await asyncio.sleep(0.02)
     assert placed == player.placed
     assert "no more: 1 MB are used" == stream.doing
-    assert any("2 orders per second" in line and "holds 1 MB" in line for line in said)
-    assert "no more orders are placed" in said[-1]
+    assert any("2 orders per second" in line and "holds 1 MB" in line for line in lines)
+    assert "no more orders are placed" in lines[-1]
     assert [(POISON_TOPIC, POISON)] == outside.sent
     assert CARRIER_FAULTS == outside.faults
 
@@ -135,14 +135,14 @@ async def test_an_order_that_nobody_answers_ends_the_stream(plan: Plan, tmp_path
 
 def test_what_happens_for_the_first_time_is_said_once() -> None:
     """Each ending has a line of its own."""
-    said: list[str] = []
-    firsts = Firsts(said.append)
+    lines: list[str] = []
+    firsts = Firsts(lines.append)
 
     firsts.note({"orders": 3, "completed": 0})
     firsts.note({"completed": 1})
     firsts.note({"completed": 2, "stock_outs": 1})
 
-    assert [FIRSTS["completed"], FIRSTS["stock_outs"]] == said
+    assert [FIRSTS["completed"], FIRSTS["stock_outs"]] == lines
 
 
 def test_a_folder_counts_what_it_takes_on_the_disk(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ async def answer(site: Site, name: str, **changed: str) -> tuple[int, dict[str, 
     row, _ = after(payment, *DISPUTE_CASE)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "submit", "text": "it was delivered", **changed}
-    found = await site.client.post(PATH, json=body, headers=site.machine(name))
-    return found.status, await found.json()
+    response = await site.client.post(PATH, json=body, headers=site.machine(name))
+    return response.status, await response.json()
 
 
 async def test_it_is_audited_and_then_emitted(site: Site) -> None:
@@ -45,7 +45,7 @@ async def test_it_is_audited_and_then_emitted(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "status", "said"),
+    ("name", "changed", "status", "objection"),
     [
         pytest.param("oda", {}, 403, "approver", id="an operator alone"),
         pytest.param("pat", {"dispute_id": "dx"}, 409, "there wait du", id="no such dispute"),
@@ -55,13 +55,13 @@ async def test_it_is_audited_and_then_emitted(site: Site) -> None:
     ],
 )
 async def test_an_answer_that_is_none_is_refused_with_what_is_wrong(
-    site: Site, name: str, changed: dict[str, str], status: int, said: str
+    site: Site, name: str, changed: dict[str, str], status: int, objection: str
 ) -> None:
     """And nothing is emitted."""
-    found, body = await answer(site, name, **changed)
+    answer_status, body = await answer(site, name, **changed)
 
-    assert (status, []) == (found, site.emitted)
-    assert said in str(body)
+    assert (status, []) == (answer_status, site.emitted)
+    assert objection in str(body)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ async def test_what_an_inquiry_holds_is_let_go(
     site.queries.keep("payment", "o1", after(payment, *story)[0])
 
     answers = [
-        (await site.client.post(PATH, json={**WHY, **asked}, headers=site.machine("pat"))).status
-        for asked in ({"decision": "refund"}, {"decision": "submit", "text": "it was delivered"})
+        (await site.client.post(PATH, json={**WHY, **decision}, headers=site.machine("pat"))).status
+        for decision in ({"decision": "refund"}, {"decision": "submit", "text": "it was delivered"})
     ]
 
     assert [status, 202] == answers
@@ -96,9 +96,9 @@ async def test_one_that_is_answered_takes_no_other_answer(site: Site) -> None:
     row, _ = after(payment, *DISPUTE_CASE, decided)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "accept"}
-    found = await site.client.post(PATH, json=body, headers=site.machine("pat"))
+    response = await site.client.post(PATH, json=body, headers=site.machine("pat"))
 
-    assert (409, []) == (found.status, site.emitted)
+    assert (409, []) == (response.status, site.emitted)
 
 
 async def test_a_webhook_of_a_dispute_finds_its_order_at_the_provider(tmp_path: Any) -> None:
@@ -117,16 +117,16 @@ async def test_a_webhook_of_a_dispute_finds_its_order_at_the_provider(tmp_path: 
         await until(lambda: any("dispute" in each["type"] for each in console.notices))
         event = next(each for each in console.notices if "dispute" in each["type"])
         declared = webhooks.WEBHOOKS[0]
-        found = await emission_of(declared, event, system.config)
+        emission = await emission_of(declared, event, system.config)
         about = {**event["data"]["object"], "metadata": {"order_id": "o8"}}
         forged = await emission_of(declared, {**event, "data": {"object": about}}, system.config)
         about = {**about, "payment_intent": "pi_of_somebody_else"}
         foreign = await emission_of(declared, {**event, "data": {"object": about}}, system.config)
 
-    assert found is not None
-    assert found == forged
+    assert emission is not None
+    assert emission == forged
     assert foreign is None
-    notified = found.message
+    notified = emission.message
     assert isinstance(notified, ProviderNotified)
     assert ("o7", "dispute_changed") == (notified.transaction_id, notified.kind)
     assert intent["id"] == notified.payment_id

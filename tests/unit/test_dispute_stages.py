@@ -132,11 +132,11 @@ def test_a_chargeback_does_not_show_why_the_inquiry_was_refused() -> None:
     assert "fraudulent" == open_cases(after(payment, *story)[0])[0].why
 
 
-async def answer(site: Site, story: Any, **said: str) -> tuple[int, dict[str, Any]]:
+async def answer(site: Site, story: Any, **fields: str) -> tuple[int, dict[str, Any]]:
     """Return status and body of the answer to a decision about the dispute of `story`."""
     site.queries.keep("payment", "o1", after(payment, *story)[0])
-    found = await site.client.post(PATH, json={**WHY, **said}, headers=site.machine("pat"))
-    return found.status, await found.json()
+    response = await site.client.post(PATH, json={**WHY, **fields}, headers=site.machine("pat"))
+    return response.status, await response.json()
 
 
 async def test_a_page_that_shows_the_inquiry_does_not_decide_the_chargeback(site: Site) -> None:
@@ -152,9 +152,9 @@ async def test_a_page_that_shows_the_inquiry_does_not_decide_the_chargeback(site
     assert (409, MEANWHILE) == (status, body["detail"])
 
 
-@pytest.mark.parametrize("said", [{}, {"stage": "inquiry"}], ids=["not said", "said"])
+@pytest.mark.parametrize("fields", [{}, {"stage": "inquiry"}], ids=["not said", "said"])
 async def test_what_escalates_on_the_way_is_refused_by_the_row_and_in_the_audit(
-    site: Site, said: dict[str, str]
+    site: Site, fields: dict[str, str]
 ) -> None:
     """The console has still read the inquiry, and says so where the request does not."""
 
@@ -163,7 +163,7 @@ async def test_what_escalates_on_the_way_is_refused_by_the_row_and_in_the_audit(
         received(message)
 
     received, site.queries.decide = site.queries.decide, escalate
-    status, body = await answer(site, INQUIRY_CASE, decision="accept", **said)
+    status, body = await answer(site, INQUIRY_CASE, decision="accept", **fields)
 
     [refused] = [each for each in site.emitted if isinstance(each, ActionRefused)]
     assert (409, MEANWHILE, MEANWHILE) == (status, body["detail"], refused.reason)
@@ -200,24 +200,24 @@ async def test_the_gateway_gives_no_chargeback_the_answer_to_an_inquiry(shop: Sh
     """The dispute is retrieved before anything is sent: the row may not know it all yet."""
     await shop.system.set(dispute_seconds=0.0)
     intent = await shop.create("o1", confirm=True, payment_method="pm_card_createDispute")
-    found: list[str] = []
+    dispute_ids: list[str] = []
 
     async def is_disputed() -> bool:
         listed = await shop.v1.disputes.list_async({"payment_intent": intent.id})
-        found.extend(each.id for each in listed.data)
-        return bool(found)
+        dispute_ids.extend(each.id for each in listed.data)
+        return bool(dispute_ids)
 
     await until(is_disputed)
-    ids = {"transaction_id": "o1", "payment_id": intent.id, "dispute_id": found[0]}
+    ids = {"transaction_id": "o1", "payment_id": intent.id, "dispute_id": dispute_ids[0]}
     gateway = open_provider(shop.system.config)
     try:
-        asked = (
+        commands = (
             InquireDispute(**ids, attempt=1),
             SubmitDisputeEvidence(**ids, attempt=2, evidence_text="tea", stage="inquiry"),
             CloseDispute(**ids, attempt=3, stage="inquiry"),
             CloseDispute(**ids, attempt=4, stage="chargeback"),
         )
-        answers = [message for each in asked for message in await gateway(each)]
+        answers = [message for each in commands for message in await gateway(each)]
     finally:
         await gateway.close()
 

@@ -178,10 +178,10 @@ def test_a_refund_that_is_refused_again_and_again_is_a_case() -> None:
     for _ in range(40):
         due = due_seconds(payment, state)
         waits = state.disputes.by_id.get("du")
-        asked = waits is not None and waits.ask == "asked"
+        is_inquired = waits is not None and waits.ask == "asked"
         refundable = {"is_charge_refundable": True}
-        found = report("needs_response", waits.asks - 1, **refundable) if asked else REFUSED
-        state, emitted = receive(payment, state, found)
+        answer = report("needs_response", waits.asks - 1, **refundable) if is_inquired else REFUSED
+        state, emitted = receive(payment, state, answer)
         names += [type(message).__name__ for message in emitted]
         if due is not None:
             state, emitted = receive(payment, state, alarm(due_seconds(payment, state) or 0))
@@ -209,9 +209,9 @@ def test_a_provider_that_is_away_is_asked_again_ever_less_often() -> None:
     state, _ = after(payment, PLACED, SUCCEEDED, HINT, ASKED)
     waits: list[float] = []
     for _ in range(12):
-        [asked] = state.disputes.by_id.values()
+        [dispute] = state.disputes.by_id.values()
         unknown = DisputeUnknown(
-            transaction_id="o1", dispute_id="du", attempt=asked.asks - 1, reason="500"
+            transaction_id="o1", dispute_id="du", attempt=dispute.asks - 1, reason="500"
         )
         before = (state.disputes.wait.woken_at_ms - START_MS) / 1_000
         state, _ = receive(payment, state, (unknown, before))
@@ -243,10 +243,10 @@ def test_what_the_bank_has_not_given_is_still_refunded() -> None:
     story = [PLACED, SUCCEEDED, HINT, ASKED, report("needs_response", **part), CANCELLED]
     _, emitted = after(payment, *story, report("lost", **part))
 
-    _, covered, asked = emitted
+    _, covered, refund = emitted
     assert isinstance(covered, RefundCoveredByDispute)
-    assert isinstance(asked, RefundCharge)
-    assert (400, 600, 600) == (covered.amount_minor, covered.left_minor, asked.amount_minor)
+    assert isinstance(refund, RefundCharge)
+    assert (400, 600, 600) == (covered.amount_minor, covered.left_minor, refund.amount_minor)
 
 
 def balances(*facts: Message) -> dict[str, int]:
@@ -290,18 +290,18 @@ def test_the_ledger_has_an_entry_for_each_movement(
     facts: list[Message], expected: dict[str, int]
 ) -> None:
     """Once each, and balanced."""
-    found = balances(*facts)
+    balance_by_account = balances(*facts)
 
-    assert {"customer_receivable": -1_000, **expected} == found
-    assert 0 == sum(found.values())
+    assert {"customer_receivable": -1_000, **expected} == balance_by_account
+    assert 0 == sum(balance_by_account.values())
 
 
 def test_a_refund_that_the_bank_has_given_is_no_loss() -> None:
     """What we owed the customer is paid with the money that was lost."""
     covered = after(payment, *OPENED, CANCELLED, report("lost"))[1][-1]
-    found = balances(WITHDRAWN, LOST, covered)
+    balance_by_account = balances(WITHDRAWN, LOST, covered)
 
-    assert {"cash_at_provider": -1_500, "dispute_fees": 1_500} == found
+    assert {"cash_at_provider": -1_500, "dispute_fees": 1_500} == balance_by_account
 
 
 def test_an_entry_of_a_dispute_balances() -> None:
@@ -339,9 +339,9 @@ def test_the_order_says_what_the_bank_has_decided() -> None:
     placed, paid = PLACED, after(payment, PLACED, SUCCEEDED)[1][0]
     facts = [*after(payment, *OPENED)[1], *after(payment, *OPENED, alarm(11 * DAY))[1][:1]]
     state, _ = after(order, placed, paid, *facts)
-    shown = view(state)
+    page = view(state)
 
-    [one] = shown["disputes"]
+    [one] = page["disputes"]
     assert ("chargeback", True, DUE_BY_MS) == (one["status"], one["is_near"], one["due_by_ms"])
     assert "The bank has taken 10.00 GBP and a fee of 15.00 GBP (fraudulent)" == one["text"]
 

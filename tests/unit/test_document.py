@@ -41,8 +41,8 @@ def values_of(part: Any, name: str) -> Iterator[Any]:
 
 def body_of(path: str) -> dict[str, Any]:
     """Return the schema of what is posted to `path`."""
-    said = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    return DOCUMENT["components"]["schemas"][said["$ref"].rpartition("/")[2]]
+    schema = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
 
 
 def test_every_pattern_is_one_for_all_languages() -> None:
@@ -56,9 +56,9 @@ def test_every_pattern_is_one_for_all_languages() -> None:
 
 def test_the_currencies_that_are_named_are_those_that_are_sold_in() -> None:
     """All of them, and no other."""
-    known = {*EXPONENTS, *NO_CURRENCIES, *CURRENCIES}
+    currencies = {*EXPONENTS, *NO_CURRENCIES, *CURRENCIES}
 
-    assert sorted(each for each in known if not objection_to_currency(each)) == SOLD_IN
+    assert sorted(each for each in currencies if not objection_to_currency(each)) == SOLD_IN
     assert SOLD_IN == body_of("/orders")["properties"]["currency"]["enum"]
 
 
@@ -109,26 +109,30 @@ async def test_spaces_are_no_reason_to_see_what_is_masked(seeded: Seeded) -> Non
 
 def test_a_webhook_says_where_its_signature_is() -> None:
     """And that it is needed."""
-    paths = {path: said for path, said in DOCUMENT["paths"].items() if "/webhooks/" in path}
-    found = {
-        path: [(each["name"], each["in"], each["required"]) for each in said["post"]["parameters"]]
-        for path, said in paths.items()
+    paths = {
+        path: path_item for path, path_item in DOCUMENT["paths"].items() if "/webhooks/" in path
+    }
+    parameters_by_path = {
+        path: [
+            (each["name"], each["in"], each["required"]) for each in path_item["post"]["parameters"]
+        ]
+        for path, path_item in paths.items()
     }
 
     assert {
         "/webhooks/carrier": [("X-Carrier-Signature", "header", True)],
         "/webhooks/provider": [("Stripe-Signature", "header", True)],
-    } == found
+    } == parameters_by_path
 
 
 async def test_a_filter_that_says_nothing_is_described(seeded: Seeded) -> None:
     """A form sends it so, and everything is listed."""
-    asked = DOCUMENT["paths"]["/dead-letters/list"]["get"]["parameters"]
-    states = next(each["schema"]["enum"] for each in asked if each["name"] == "state")
-    found = {
+    parameters = DOCUMENT["paths"]["/dead-letters/list"]["get"]["parameters"]
+    states = next(each["schema"]["enum"] for each in parameters if each["name"] == "state")
+    status_by_state = {
         each: (await seeded.site.client.get(f"/dead-letters/list?state={each}")).status
         for each in (*states, "none-such")
     }
 
-    assert {**dict.fromkeys(states, 200), "none-such": 400} == found
+    assert {**dict.fromkeys(states, 200), "none-such": 400} == status_by_state
     assert "" in states

@@ -164,8 +164,8 @@ def test_what_no_model_judged_is_not_watched() -> None:
     keeper.receive(emitted(basis()), JUDGE)
     before = value("payflow_fraud_verdicts_total", outcome="allow", decided_by="none") or 0
     first = FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="")
-    known = FraudConfirmed(transaction_id="o1", source="analyst")
-    keeper.receive([*emitted(basis(None)), first, known], JUDGE)
+    confirmation = FraudConfirmed(transaction_id="o1", source="analyst")
+    keeper.receive([*emitted(basis(None)), first, confirmation], JUDGE)
 
     assert 1 == value("payflow_fraud_watched_verdicts")
     after = value("payflow_fraud_verdicts_total", outcome="allow", decided_by="none")
@@ -241,8 +241,10 @@ def test_the_fraud_agent_is_watched_by_the_models_of_this_process() -> None:
 
     report(agent, emitted(*[basis(0.001, model, **edges)] * WATCHED_MIN))
 
-    shown = {name for name in model.spread if value("payflow_fraud_psi", figure=name) is not None}
-    assert {*model.figures, "score"} == shown
+    measured_figures = {
+        name for name in model.spread if value("payflow_fraud_psi", figure=name) is not None
+    }
+    assert {*model.figures, "score"} == measured_figures
 
 
 class Fixed:

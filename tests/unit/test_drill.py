@@ -102,7 +102,7 @@ def planted(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         pytest.param(
             DrillError("not within 90 s: payment freezes"),
@@ -122,17 +122,17 @@ def planted(error: Exception) -> Any:
     ],
 )
 async def test_a_fault_that_failed_is_a_breach_with_a_cause_and_not_the_end(
-    run: Drill, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    run: Drill, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     """Half an hour of other faults is not thrown away for it, and the drill does not pass."""
     monkeypatch.setitem(drill.WORKERS, STEP.fault, planted(error))
 
-    met = await run.run_step(STEP)
+    outcome = await run.run_step(STEP)
 
-    assert ("zombie", float("inf")) == (met.name, met.recovery_s)
-    assert 1 == len(met.breaches)
-    assert met.cause.splitlines() == [
-        f"zombie of payment (decided:8:stop): while waited for: it is injected: {said}",
+    assert ("zombie", float("inf")) == (outcome.name, outcome.recovery_s)
+    assert 1 == len(outcome.breaches)
+    assert outcome.cause.splitlines() == [
+        f"zombie of payment (decided:8:stop): while waited for: it is injected: {reason}",
         (
             "  last figures: 9 transactions started, 3 open; "
             "dead letters: 2 in orders.payment.dead; lag: 17 of payment"
@@ -147,9 +147,9 @@ async def test_a_fault_that_nothing_came_of_has_no_cause(
     """What held is reported in one line."""
     monkeypatch.setitem(drill.WORKERS, STEP.fault, nothing)
 
-    met = await run.run_step(STEP)
+    outcome = await run.run_step(STEP)
 
-    assert ((), "", 1.0) == (met.breaches, met.cause, met.recovery_s)
+    assert ((), "", 1.0) == (outcome.breaches, outcome.cause, outcome.recovery_s)
 
 
 async def test_services_that_stand_still_are_named_with_what_they_said_last(
@@ -159,7 +159,7 @@ async def test_services_that_stand_still_are_named_with_what_they_said_last(
     monkeypatch.setitem(drill.OUTSIDE, "broker_kill", nothing)
     monkeypatch.setattr(Probe, "recovered", planted(NotMoving(["payment"], 120.0)))
 
-    met = await run.run_step(Step(fault="broker_kill"))
+    outcome = await run.run_step(Step(fault="broker_kill"))
 
     assert [
         (
@@ -168,25 +168,27 @@ async def test_services_that_stand_still_are_named_with_what_they_said_last(
         ),
         "  broker, process 40, running: Kafka Server started",
         "  payment, process 41, ended with code -9: lease of payment/3 is lost",
-    ] == [line for line in met.cause.splitlines() if "figures" not in line]
+    ] == [line for line in outcome.cause.splitlines() if "figures" not in line]
 
 
 async def test_a_probe_names_who_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
     """The services that move are not named."""
-    asked = Probe(SimpleNamespace())  # type: ignore[arg-type]
+    service_probe = Probe(SimpleNamespace())  # type: ignore[arg-type]
     monkeypatch.setattr(probe, "POLL_SECONDS", 0.0)
     counts = iter(range(1000))
     events = {"payment": lambda: 1, "order": lambda: next(counts)}
-    monkeypatch.setattr(asked, "events", lambda names: {name: events[name]() for name in names})
+    monkeypatch.setattr(
+        service_probe, "events", lambda names: {name: events[name]() for name in names}
+    )
 
     with pytest.raises(NotMoving, match="payment apply another event") as caught:
-        await asked.recovered(["payment", "order"], 0.0, 0.0)
+        await service_probe.recovered(["payment", "order"], 0.0, 0.0)
 
     assert ("payment",) == caught.value.services
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "reason"),
     [
         ([verdict(), TopicError("gone")], "while waited for: the books can be read: gone"),
         (
@@ -196,7 +198,7 @@ async def test_a_probe_names_who_does_not_move(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 async def test_books_that_are_wrong_or_unreadable_are_of_the_fault_before(
-    run: Drill, monkeypatch: pytest.MonkeyPatch, answers: list[Any], said: str
+    run: Drill, monkeypatch: pytest.MonkeyPatch, answers: list[Any], reason: str
 ) -> None:
     """The figures are those of the last verdict that could be had."""
     monkeypatch.setitem(drill.WORKERS, STEP.fault, nothing)
@@ -204,21 +206,21 @@ async def test_books_that_are_wrong_or_unreadable_are_of_the_fault_before(
     if len(answers) > 1:
         await run.run_step(STEP)
 
-    met = await run.run_step(STEP)
+    outcome = await run.run_step(STEP)
 
-    assert (f"zombie of payment (decided:8:stop): {said}",) == met.breaches
-    assert "9 transactions started, 3 open; dead letters: 2 in orders.payment.dead" in met.cause
+    assert (f"zombie of payment (decided:8:stop): {reason}",) == outcome.breaches
+    assert "9 transactions started, 3 open; dead letters: 2 in orders.payment.dead" in outcome.cause
 
 
 async def test_an_operator_decides_until_verify_names_no_case(
     run: Drill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an approver, over HTTP; a case that has been decided meanwhile is refused, and passed."""
-    asked: list[tuple[str, str]] = []
+    posts: list[tuple[str, str]] = []
 
     async def post(request: LoadRequest, headers: dict[str, str]) -> None:
-        asked.append((request.path, headers["Authorization"].partition(":")[0]))
-        if len(asked) > 1:
+        posts.append((request.path, headers["Authorization"].partition(":")[0]))
+        if len(posts) > 1:
             raise Refused("409")
 
     wrong = Check(name="captures_arrive", ok=False, checked=2, offending=("o-1", "o-2"))
@@ -227,11 +229,11 @@ async def test_an_operator_decides_until_verify_names_no_case(
     monkeypatch.setattr(run._load, "post", post, raising=False)
     operators.first_start(run._site.config.data_path)
 
-    met = await run.run_step(STEP)
+    outcome = await run.run_step(STEP)
 
     path = "/operators/orders/{}/capture-case"
-    assert [(path.format(each), "Bearer drill") for each in ("o-1", "o-2")] == asked
-    assert (((), {"decisions of an operator": 1})) == (met.breaches, met.written)
+    assert [(path.format(each), "Bearer drill") for each in ("o-1", "o-2")] == posts
+    assert (((), {"decisions of an operator": 1})) == (outcome.breaches, outcome.written)
 
 
 async def test_an_operator_goes_on_as_long_as_other_cases_come(

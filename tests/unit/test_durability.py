@@ -53,7 +53,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 @pytest.mark.parametrize(
-    ("replicas", "settings", "said"),
+    ("replicas", "settings", "objection"),
     [
         pytest.param(3, {**DURABLE, SYNCED: "1"}, "orders has min.insync.replicas=1", id="alone"),
         pytest.param(3, {UNCLEAN: "false"}, "min.insync.replicas=1, 2 are needed", id="default"),
@@ -62,13 +62,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     ],
 )
 async def test_a_topic_that_may_lose_what_it_acknowledged_is_refused(
-    cluster: Cluster, replicas: int, settings: dict[str, str], said: str
+    cluster: Cluster, replicas: int, settings: dict[str, str], objection: str
 ) -> None:
     """The refusal names the topic, what it has and the command that mends it."""
     cluster.replicas = replicas
     cluster.settings["orders"] = settings
 
-    with pytest.raises(TopicError, match=said) as refused:
+    with pytest.raises(TopicError, match=objection) as refused:
         await check_durable(Config(replication=3), ["orders", "not-made-yet"])
 
     assert "kafka-configs.sh" in str(refused.value)
@@ -95,10 +95,10 @@ async def test_durable_topics_and_a_single_replica_pass(cluster: Cluster) -> Non
 
 def test_every_topic_is_made_durable_where_there_are_replicas() -> None:
     """Also those of workers, dead letters, timers and changelogs."""
-    wanted = wanted_topics(Config(replication=3))
+    specs = wanted_topics(Config(replication=3))
 
-    assert [] == [spec.name for spec in wanted if spec.config.items() < DURABLE.items()]
-    assert all(DURABLE.items() <= spec.config.items() for spec in wanted)
+    assert [] == [spec.name for spec in specs if spec.config.items() < DURABLE.items()]
+    assert all(DURABLE.items() <= spec.config.items() for spec in specs)
     assert not any(SYNCED in spec.config for spec in wanted_topics(Config(replication=1)))
 
 
@@ -123,12 +123,12 @@ def test_no_message_of_a_workflow_is_lost_to_a_repeated_old_one() -> None:
 
 async def test_topics_of_an_earlier_version_are_named(cluster: Cluster) -> None:
     """They keep their seven days: nobody alters a topic of somebody's cluster by himself."""
-    wanted = wanted_topics(Config())
-    cluster.settings |= {spec.name: {"retention.ms": str(spec.retention_ms)} for spec in wanted}
-    assert [] == await forgetful_topics(Config(), wanted)
+    specs = wanted_topics(Config())
+    cluster.settings |= {spec.name: {"retention.ms": str(spec.retention_ms)} for spec in specs}
+    assert [] == await forgetful_topics(Config(), specs)
 
     cluster.settings["orders"] = {"retention.ms": str(90 * DAY_MS)}
     cluster.settings["stock.commands"] = {"retention.ms": str(7 * DAY_MS)}
     cluster.settings["fraud.rules"] = {"retention.ms": "-1", "cleanup.policy": "compact"}
 
-    assert ["fraud.rules", "orders", "stock.commands"] == await forgetful_topics(Config(), wanted)
+    assert ["fraud.rules", "orders", "stock.commands"] == await forgetful_topics(Config(), specs)

@@ -129,10 +129,10 @@ def test_a_record_that_no_service_has_dead_lettered_is_no_dead_letter() -> None:
     ours = signed(dead_lettered(as_read(emitted(goodwill(39_000)))), KEY)
     forged = replace(ours, headers=[each for each in ours.headers if each[0] != "x-dead-seal"])
     altered = replace(ours, value=codecs.encode(goodwill(99_000)))
-    known = facts_of(ours, forged, altered)
+    facts = facts_of(ours, forged, altered)
 
-    assert ([ours.value], 2) == ([each.record.value for each in known.dead_letters], 2)
-    assert 2 == known.foreign
+    assert ([ours.value], 2) == ([each.record.value for each in facts.dead_letters], 2)
+    assert 2 == facts.foreign
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_a_record_that_no_service_has_dead_lettered_is_no_dead_letter() -> None:
 def test_only_what_the_audit_knows_sends_a_dead_letter_back(secret: str) -> None:
     """Its headers have no signature, so a forged record would make it look handled."""
     act = signed(audited(dead_letter_redriven(SMALL, ACTION), ACTION), secret)
-    known = facts_of(act, sent_back(SMALL, 0))
+    facts = facts_of(act, sent_back(SMALL, 0))
 
-    assert ([SMALL.place] if secret else []) == list(known.attempts)
+    assert ([SMALL.place] if secret else []) == list(facts.attempts)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_an_edit_obeys_the_limit_of_what_it_does(
         config=Config(), rates=BUILT_IN_RATES, currency="GBP", before_minor=edited_minor
     )
 
-    said = limit.objection(dead_letter_of(before), message)
-    assert (bool(objection), True) == (bool(said), objection in said)
+    refusal = limit.objection(dead_letter_of(before), message)
+    assert (bool(objection), True) == (bool(refusal), objection in refusal)
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ def test_an_edit_that_moves_money_and_names_none_takes_two(
     """What the agents do then is not in the event: a refund of a whole order."""
     limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
 
-    said = limit.objection(dead_letter_of(before), message)
-    assert (bool(objection), True) == (bool(said), objection in said)
+    refusal = limit.objection(dead_letter_of(before), message)
+    assert (bool(objection), True) == (bool(refusal), objection in refusal)
 
 
 def test_an_edit_of_what_nobody_can_read_takes_two() -> None:
@@ -286,8 +286,8 @@ def test_an_edit_of_what_nobody_can_read_takes_two() -> None:
     dead = signed(dead_lettered(as_read(signed(broken, KEY))), KEY)
     limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
 
-    said = limit.objection(DeadLetter(record=as_read(dead), at_ms=1), refunded(1))
-    assert "nobody can read" in said
+    refusal = limit.objection(DeadLetter(record=as_read(dead), at_ms=1), refunded(1))
+    assert "nobody can read" in refusal
 
 
 @pytest.mark.parametrize(
@@ -311,14 +311,14 @@ def test_the_currency_is_not_what_the_edit_says(currency: str, objection: str) -
 def test_earlier_edits_of_the_same_key_count() -> None:
     """Those of others do not."""
     other = DeadLetter(record=replace(SMALL.record, key=b"o2", offset=1), at_ms=1)
-    known = DeadLetterFacts(
+    facts = DeadLetterFacts(
         dead_letters=(SMALL, other),
         attempts={},
         through={},
         edited_minor={SMALL.place: 3, other.place: 4},
     )
 
-    assert 3 == edited_before_minor(known, SMALL)
+    assert 3 == edited_before_minor(facts, SMALL)
 
 
 class Edits(Redriver):
@@ -330,8 +330,8 @@ class Edits(Redriver):
         self.sent: list[Outgoing] = []
 
     async def read_status(self) -> DeadLetterFacts:
-        known = facts_of(*(signed(each, KEY) for each in self.sent))
-        return replace(known, dead_letters=(self.dead_letter,))
+        facts = facts_of(*(signed(each, KEY) for each in self.sent))
+        return replace(facts, dead_letters=(self.dead_letter,))
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         self.sent += records
@@ -390,12 +390,12 @@ async def test_an_edit_signs_no_time_and_no_transaction_of_a_stranger(
     key: str, believed: tuple[str, int, int]
 ) -> None:
     """Unsigned, nobody believes them."""
-    said = emitted(PLACED)
+    record = emitted(PLACED)
     headers = [(name, b"victim" if name == "ce_correlationid" else value)
-               for name, value in said.headers]  # fmt: skip
-    said = signed(replace(said, headers=headers), key)
+               for name, value in record.headers]  # fmt: skip
+    record = signed(replace(record, headers=headers), key)
     dead_letter = DeadLetter(
-        record=as_read(signed(dead_lettered(as_read(said)), KEY)), at_ms=ARRIVED_MS
+        record=as_read(signed(dead_lettered(as_read(record)), KEY)), at_ms=ARRIVED_MS
     )
     edits = Edits(dead_letter)
     edit = Edit(body=codecs.encode(replace(PLACED, total_minor=500)))
@@ -437,19 +437,19 @@ class Site:
 
     async def edit(self, who: str, message: Message, **headers: str) -> tuple[int, str]:
         """Return the status and the state that `who` is answered, or the field that is wrong."""
-        asked = {
+        body = {
             "place": self.edits.dead_letter.place,
             "body": codecs.encode(message).decode(),
             "headers": headers,
             "reason": "mended",
         }
-        answer = await self.post(who, "/operators/dead-letters/edit", asked)
-        said = await answer.json()
-        return answer.status, said.get("state") or said.get("errors", [{}])[0].get("field", "")
+        answer = await self.post(who, "/operators/dead-letters/edit", body)
+        fields = await answer.json()
+        return answer.status, fields.get("state") or fields.get("errors", [{}])[0].get("field", "")
 
-    async def post(self, who: str, path: str, asked: dict[str, Any]) -> Any:
+    async def post(self, who: str, path: str, body: dict[str, Any]) -> Any:
         headers = {"Authorization": f"Bearer {who}:{self.tokens[who]}"}
-        return await self.client.post(path, json=asked, headers=headers)
+        return await self.client.post(path, json=body, headers=headers)
 
 
 @pytest.fixture
@@ -479,7 +479,7 @@ async def site(
 async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(site: Site) -> None:
     """Neither the same person again, nor another operator, nor other bytes are enough."""
     much, more = goodwill(39_000), goodwill(39_001)
-    said = [
+    answers = [
         await site.edit(who, message)
         for who, message in (
             ("oda", much),
@@ -490,7 +490,7 @@ async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(
         )
     ]
 
-    assert [(202, "proposed")] * 4 + [(202, "sent")] == said
+    assert [(202, "proposed")] * 4 + [(202, "sent")] == answers
     (sent,) = site.edits.redriven
     (edited,) = (each for each in site.edits.audited if isinstance(each, DeadLetterEdited))
     assert codecs.encode(much) == sent.value
@@ -510,8 +510,8 @@ async def test_what_went_back_by_the_route_counts_for_an_edit(site: Site, is_kno
     order = Order(order_id="o1", currency="GBP", total_minor=90_000, returns=Returns(by_id=returns))
     site.queries.keep("order", "o1", order)
     if not is_known:
-        asked = {"refund_id": "r0", "amount_minor": LIMIT_MINOR, "reason": "w"}
-        assert 202 == (await site.post("oda", "/operators/orders/o1/refund", asked)).status
+        body = {"refund_id": "r0", "amount_minor": LIMIT_MINOR, "reason": "w"}
+        assert 202 == (await site.post("oda", "/operators/orders/o1/refund", body)).status
 
     assert (202, "proposed") == await site.edit("oda", goodwill(1))
     assert [] == site.edits.redriven
@@ -596,6 +596,6 @@ def test_edits_of_one_dead_letter_by_two_consoles_are_summed() -> None:
         )
         for minor in (6_000, 3_000)
     ]
-    known = facts_of(*(signed(audited(each, ACTION), KEY) for each in edits))
+    facts = facts_of(*(signed(audited(each, ACTION), KEY) for each in edits))
 
-    assert {SMALL.place: 9_000} == known.edited_minor
+    assert {SMALL.place: 9_000} == facts.edited_minor

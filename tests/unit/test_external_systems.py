@@ -57,16 +57,16 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
         books.execute(REFUND, ("re_3", "pi_1", "ch_1", "o1", 100, 7))
         books.execute("UPDATE refunds SET status = 'pending' WHERE id = 're_3'")
         books.execute(INTENT, ("pi_3", "o2"))
-    known = ProviderRecord(
+    record = ProviderRecord(
         charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9, currency="GBP"
     )
-    assert {"o1": known} == external_systems.read_provider(config)
+    assert {"o1": record} == external_systems.read_provider(config)
 
     with provider.writing() as books:
         books.execute("UPDATE refunds SET status = 'failed', changed_ms = 12 WHERE id = 're_3'")
 
-    known.last_ms = known.unasked_ms = 12
-    assert {"o1": known} == external_systems.read_provider(config)
+    record.last_ms = record.unasked_ms = 12
+    assert {"o1": record} == external_systems.read_provider(config)
 
 
 def test_shipments_are_read_by_order(config):

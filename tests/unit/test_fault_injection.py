@@ -61,8 +61,8 @@ async def open_site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) ->
 async def test_a_system_has_faults_for_a_while(open_site: Any) -> None:
     """Audited first, under the name of the system; the faults end by themselves."""
     site = await open_site(fault_injection=True)
-    asked = {"faults": {"decline": 1.0}, "reason": "to see", "minutes": 5}
-    answer = await site.post("faults/provider", asked)
+    body = {"faults": {"decline": 1.0}, "reason": "to see", "minutes": 5}
+    answer = await site.post("faults/provider", body)
     ends_ms = (await answer.json())["systems"]["provider"]["ends_ms"]
     site.client.app[FAULT_INJECTION].end_after("provider", 0)
     while site.client.app[FAULT_INJECTION].ends_ms("provider") is not None:
@@ -121,11 +121,11 @@ async def test_only_a_process_of_this_instance_is_killed(open_site: Any, tmp_pat
     ended = {"order": "orders/0 ends at offset 3"}
     (tmp_path / "up.json").write_bytes(msgspec.json.encode({**urls, "pids": pids, "ended": ended}))
 
-    shown = await (await site.client.get("/console/faults")).text()
+    page = await (await site.client.get("/console/faults")).text()
     killed = await site.post("processes/payment/kill", {"reason": "to see it come back"})
     left = await site.post("processes/order/kill", {"reason": "a mistake"})
 
-    assert "orders/0 ends at offset 3" in shown, "why it ended last"
+    assert "orders/0 ends at offset 3" in page, "why it ended last"
     assert (202, 404) == (killed.status, left.status)
     assert -9 == await ours.wait()
     assert [ProcessKilled] == [type(message) for message, _ in site.queries.emitted]

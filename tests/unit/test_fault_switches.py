@@ -16,7 +16,7 @@ from app.local.fault_switches import FaultError, parse
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "faults_by_system"),
     [
         pytest.param("", {}, id="none"),
         pytest.param("decline=0.2", {"provider": {"decline": 0.2}}, id="the provider's own"),
@@ -30,30 +30,30 @@ from app.local.fault_switches import FaultError, parse
         ),
     ],
 )
-def test_faults_find_their_system(text: str, found: dict[str, dict[str, float]]) -> None:
+def test_faults_find_their_system(text: str, faults_by_system: dict[str, dict[str, float]]) -> None:
     """A name without a system belongs to the first that has it."""
-    assert found == parse(text)
+    assert faults_by_system == parse(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "objection"),
     [
         pytest.param("declin=0.2", "'declin' is not a fault; there are", id="an unknown name"),
         pytest.param("carrier.decline=1", "'carrier.decline' is not a fault", id="another's fault"),
         pytest.param("decline=often", "decline needs a number, not 'often'", id="no number"),
     ],
 )
-def test_a_mistake_is_named(text: str, said: str) -> None:
+def test_a_mistake_is_named(text: str, objection: str) -> None:
     """The error says what is wrong and what there is."""
-    with pytest.raises(FaultError, match=said):
+    with pytest.raises(FaultError, match=objection):
         parse(text)
 
 
 def test_the_page_knows_every_fault() -> None:
     """One that it does not know would count as in force for ever, or could not be set there."""
-    known = {name for shape in SHAPES.values() for name in shape.__struct_fields__}
+    fault_names = {name for shape in SHAPES.values() for name in shape.__struct_fields__}
 
-    assert known == NO_FAULT | set(MESSAGES)
+    assert fault_names == NO_FAULT | set(MESSAGES)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_clocks_are_moved_ahead_by_what_is_said(
         moved.append(by_seconds)
         return {"ahead_seconds": by_seconds}
 
-    def run(found: Coroutine[Any, Any, Any] | dict[str, object]) -> object:
-        return found
+    def run(answer: Coroutine[Any, Any, Any] | dict[str, object]) -> object:
+        return answer
 
     monkeypatch.setattr(faults, "running_instance", Config)
     monkeypatch.setattr(faults, "run", run)

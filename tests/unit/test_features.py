@@ -17,27 +17,27 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
     `moments` are (ms, amount in minor units); `frauds`: when the payment at a place became known.
     """
     state = risk.INITIAL
-    found: dict[str, float] = {}
+    figure_by_name: dict[str, float] = {}
     for at, (at_ms, amount_minor) in enumerate(moments):
-        asked = CheckEntity(
+        check = CheckEntity(
             transaction_id=f"o{at}",
             entity=f"{kind}:x",
             kind=kind,
             amount_minor=amount_minor,
             at_ms=START_MS + at_ms,
         )
-        found = risk.decide(state, asked, 0)[0].figures
-        state = risk.evolve(state, asked, 0)
+        figure_by_name = risk.decide(state, check, 0)[0].figures
+        state = risk.evolve(state, check, 0)
         if at in frauds:
-            known = LabelEntity(
+            label = LabelEntity(
                 transaction_id=f"o{at}",
                 entity=f"{kind}:x",
                 kind=kind,
                 fraud=True,
                 at_ms=START_MS + frauds[at],
             )
-            state = risk.evolve(state, known, 0)
-    return found
+            state = risk.evolve(state, label, 0)
+    return figure_by_name
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_what_a_payment_alone_says(at_ms: int, weekend: float, night: float) -> 
 
 def test_a_window_of_a_customer_holds_this_payment_and_not_one_a_day_old() -> None:
     """(t - 1 d, t]; means in major units."""
-    found = figures("customer", [(0, 100), (1, 200), (DAY_MS, 600)], {})
+    figure_by_name = figures("customer", [(0, 100), (1, 200), (DAY_MS, 600)], {})
 
-    assert (2.0, 4.0) == (found["customer_count_1d"], found["customer_mean_1d"])
-    assert (3.0, 3.0) == (found["customer_count_7d"], found["customer_mean_7d"])
+    assert (2.0, 4.0) == (figure_by_name["customer_count_1d"], figure_by_name["customer_mean_1d"])
+    assert (3.0, 3.0) == (figure_by_name["customer_count_7d"], figure_by_name["customer_mean_7d"])
 
 
 def test_payments_of_one_moment_count_as_they_come() -> None:
@@ -90,9 +90,12 @@ def test_a_terminal_counts_what_is_a_week_old(
     made_ms: int, known_ms: int, count: float, share: float
 ) -> None:
     """(t - 7 d - 1 d, t - 7 d], by labels that are known."""
-    found = figures("terminal", [(made_ms, 100), (7 * DAY_MS, 100)], {0: known_ms})
+    figure_by_name = figures("terminal", [(made_ms, 100), (7 * DAY_MS, 100)], {0: known_ms})
 
-    assert (count, share) == (found["terminal_count_1d"], found["terminal_risk_1d"])
+    assert (count, share) == (
+        figure_by_name["terminal_count_1d"],
+        figure_by_name["terminal_risk_1d"],
+    )
 
 
 def test_runs_of_frauds_at_a_terminal() -> None:
@@ -115,12 +118,15 @@ def test_runs_of_frauds_at_a_terminal() -> None:
 def test_an_amount_is_seen_against_what_is_usual() -> None:
     """Five times the usual is suspicious, and the next payment knows it."""
     moments = [(at * HOUR_MS, 1_000) for at in range(10)]
-    found = figures("customer", [*moments, (11 * HOUR_MS, 5_000), (12 * HOUR_MS, 1_000)], {})
+    figure_by_name = figures(
+        "customer", [*moments, (11 * HOUR_MS, 5_000), (12 * HOUR_MS, 1_000)], {}
+    )
     large = figures("customer", [*moments, (11 * HOUR_MS, 5_000)], {})
 
     assert 5.0 == large["amount_to_mean"]
     assert (1.0, 50.0, 1.0) == (
-        found["suspicious_count_14d"], found["suspicious_max_14d"], found["gap_hours"],
+        figure_by_name["suspicious_count_14d"], figure_by_name["suspicious_max_14d"],
+        figure_by_name["gap_hours"],
     )  # fmt: skip
 
 

@@ -47,14 +47,14 @@ class Watched(FlowMetrics):
     async def _behind(self) -> dict[str, tuple[int, float | None]]:
         return {"payment": (7, 1.5)}
 
-    async def after(self, seconds: float, **said: str) -> dict[str, Any]:
+    async def after(self, seconds: float, **text_by_worker: str) -> dict[str, Any]:
         self.at_s += seconds
-        self.said = said
+        self.said = text_by_worker
         return await self.query()
 
 
-def edge(found: dict[str, Any], side: str, topic: str) -> Any:
-    (only,) = [e for e in found[side] if (e.topic, e.who) == (topic, "payment")]
+def edge(flow: dict[str, Any], side: str, topic: str) -> Any:
+    (only,) = [e for e in flow[side] if (e.topic, e.who) == (topic, "payment")]
     return only
 
 
@@ -82,18 +82,18 @@ async def test_nobody_is_asked_again_at_once() -> None:
 
 async def test_what_was_seen_and_is_not_declared_is_drift() -> None:
     """It is drawn as such; what is declared and was never seen is there too."""
-    found = await Watched().after(0, a=metrics(3, topic="somewhere"))
-    kinds = {curve.said.partition(":")[0]: curve.kind for curve in drawing_of(found)["curves"]}
+    flow = await Watched().after(0, a=metrics(3, topic="somewhere"))
+    kinds = {curve.said.partition(":")[0]: curve.kind for curve in drawing_of(flow)["curves"]}
 
-    assert not edge(found, "consumed", "somewhere").declared
+    assert not edge(flow, "consumed", "somewhere").declared
     assert ("drift", "idle") == (kinds["payment and somewhere"], kinds["payment and orders"])
 
 
 async def test_steps_and_services_say_how_they_stand() -> None:
     """Bounds of buckets, lag in events and seconds, a service without a worker."""
-    found = await Watched().after(0, a=metrics(3))
-    (step,) = [step for step in found["steps"] if step.agent == "payment"]
-    (payment,) = [each for each in found["services"] if each.name == "payment"]
+    flow = await Watched().after(0, a=metrics(3))
+    (step,) = [step for step in flow["steps"] if step.agent == "payment"]
+    (payment,) = [each for each in flow["services"] if each.name == "payment"]
 
     assert (100, 0.1, 1.0, None) == (step.events, step.p50, step.p95, step.p99)
     assert (0, 7, 1.5) == (payment.workers, payment.lag, payment.lag_seconds)
@@ -102,15 +102,15 @@ async def test_steps_and_services_say_how_they_stand() -> None:
 async def test_a_service_that_set_batches_aside_says_so() -> None:
     """The page draws a line of it; the dead letters say where they lie."""
     text = 'payflow_unreadable_batches_total{service="payment",topic="orders"} 2\n'
-    found = await Watched().after(0, a="# TYPE payflow_unreadable_batches counter\n" + text)
+    flow = await Watched().after(0, a="# TYPE payflow_unreadable_batches counter\n" + text)
 
-    assert {"payment": 2.0} == {e.name: e.unreadable for e in found["services"] if e.unreadable}
+    assert {"payment": 2.0} == {e.name: e.unreadable for e in flow["services"] if e.unreadable}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 async def test_a_worker_that_says_nothing_is_no_trouble(text: str) -> None:
     """All that is declared is drawn all the same."""
-    found = await Watched().after(0, a=text)
+    flow = await Watched().after(0, a=text)
 
-    assert found["produced"]
-    assert {0.0} == {e.total for e in (*found["produced"], *found["consumed"])}
+    assert flow["produced"]
+    assert {0.0} == {e.total for e in (*flow["produced"], *flow["consumed"])}

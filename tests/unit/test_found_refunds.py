@@ -20,16 +20,16 @@ FOUND = {"payment_id": "pi", "status": "succeeded", "amount_minor": 1_000, "curr
 
 
 async def decide(
-    site: Site, monkeypatch: pytest.MonkeyPatch, found: Any, reference: str = "re_9"
+    site: Site, monkeypatch: pytest.MonkeyPatch, provider_answer: Any, reference: str = "re_9"
 ) -> tuple[int, dict[str, Any], list[str]]:
     """Return status and body of the answer, and what the provider was asked for."""
-    asked: list[str] = []
+    refund_ids: list[str] = []
 
     async def answered(_config: object, refund_id: str) -> FoundRefund | None:
-        asked.append(refund_id)
-        if isinstance(found, Exception):
-            raise found
-        return FoundRefund(**{**FOUND, **found}) if found is not None else None
+        refund_ids.append(refund_id)
+        if isinstance(provider_answer, Exception):
+            raise provider_answer
+        return FoundRefund(**{**FOUND, **provider_answer}) if provider_answer is not None else None
 
     monkeypatch.setattr(found_refund, "found_refund", answered)
     site.queries.keep("payment", "o1", after(payment, *REFUND_CASE)[0])
@@ -38,11 +38,11 @@ async def decide(
         json={**WHY, "decision": "settled", "reference": reference},
         headers=site.machine("pat"),
     )
-    return answer.status, await answer.json(), asked
+    return answer.status, await answer.json(), refund_ids
 
 
 @pytest.mark.parametrize(
-    ("found", "reference", "status", "said"),
+    ("provider_answer", "reference", "status", "objection"),
     [
         pytest.param(None, "re_9", 409, "the provider has no refund re_9", id="none"),
         pytest.param({"amount_minor": 400}, "re_9", 409,
@@ -60,22 +60,22 @@ async def decide(
     ],
 )  # fmt: skip
 async def test_what_the_provider_does_not_confirm_settles_nothing(  # noqa: PLR0913  a difference
-    site: Site, monkeypatch: Any, found: Any, reference: str, status: int, said: str
+    site: Site, monkeypatch: Any, provider_answer: Any, reference: str, status: int, objection: str
 ) -> None:
     """With the difference in words, and nothing is audited or emitted."""
-    answered, body, _ = await decide(site, monkeypatch, found, reference)
+    answered, body, _ = await decide(site, monkeypatch, provider_answer, reference)
 
     assert (status, []) == (answered, site.emitted)
-    assert said in str(body)
+    assert objection in str(body)
     assert (status == 409) == ("reference" in str(body))
 
 
 async def test_what_it_confirms_settles_the_case(site: Site, monkeypatch: Any) -> None:
     """The decision says which amount was confirmed, for the row may owe another one by then."""
-    status, body, asked = await decide(site, monkeypatch, {})
+    status, body, refund_ids = await decide(site, monkeypatch, {})
     decided = site.emitted[1]
 
-    assert ((202, "decided"), ["re_9"]) == ((status, body["state"]), asked)
+    assert ((202, "decided"), ["re_9"]) == ((status, body["state"]), refund_ids)
     assert isinstance(decided, RefundCaseDecided)
     assert (1_000, "re_9", "pat") == (decided.amount_minor, decided.reference, decided.decided_by)
 
@@ -84,22 +84,22 @@ async def test_a_bank_transfer_is_believed_and_nobody_is_asked(
     site: Site, monkeypatch: Any
 ) -> None:
     """The provider knows nothing of it."""
-    status, _, asked = await decide(site, monkeypatch, None, "bank-7")
+    status, _, refund_ids = await decide(site, monkeypatch, None, "bank-7")
 
-    assert (202, []) == (status, asked)
+    assert (202, []) == (status, refund_ids)
 
 
 async def test_the_gateway_retrieves_it_as_it_is(shop: Shop) -> None:
     """Of whoever has made it; what there is not is none, and a silent provider is not an answer."""
     intent = await shop.create(confirm=True)
-    made = await shop.refund(intent.id, "by hand", amount=400, metadata={"refund_key": "r1"})
+    refund = await shop.refund(intent.id, "by hand", amount=400, metadata={"refund_key": "r1"})
     config = shop.system.config
 
-    found = await found_refund.found_refund(config, made.id)
+    retrieved_refund = await found_refund.found_refund(config, refund.id)
     none = await found_refund.found_refund(config, "re_none")
 
     of_payment = {"payment_id": intent.id, "amount_minor": 400, "refund_key": "r1"}
-    assert FoundRefund(**{**FOUND, **of_payment}) == found
+    assert FoundRefund(**{**FOUND, **of_payment}) == retrieved_refund
     assert none is None
     with pytest.raises(Unclear):
-        await found_refund.found_refund(replace(config, provider_url=NOBODY), made.id)
+        await found_refund.found_refund(replace(config, provider_url=NOBODY), refund.id)

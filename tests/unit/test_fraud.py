@@ -183,10 +183,10 @@ def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
     """The items go on their way; a review is open."""
     story = [paid("o0", -DAY_MS, origin=Origin(device_id="d0"))]
     odd = paid("last", pounds=1_001, origin=EVERYBODY)
-    said = label(is_fraud=False, source="analyst")
+    analyst_label = label(is_fraud=False, source="analyst")
 
     cleared, registered = emitted_after(*story, odd)
-    closed = emitted_after(*story, odd, said)
+    closed = emitted_after(*story, odd, analyst_label)
 
     assert isinstance(cleared, FraudCleared)
     assert isinstance(registered, CaseOpened)
@@ -233,11 +233,11 @@ def test_a_label_reaches_every_entity_and_is_taken_back() -> None:
     queries = Offline(JUDGE)
     queries.receive(paid("last", origin=EVERYBODY), NOON_MS)
     emitted = queries.receive(label(), NOON_MS)
-    known = queries.entities["terminal:t1"].seen[0].fraud_at_ms
+    fraud_at_ms = queries.entities["terminal:t1"].seen[0].fraud_at_ms
     queries.receive(label(is_fraud=False, known_days=10), NOON_MS)
 
     assert 5 == sum(isinstance(message, LabelEntity) for message in emitted)
-    assert NOON_MS + 9 * DAY_MS == known
+    assert NOON_MS + 9 * DAY_MS == fraud_at_ms
     assert 0 == queries.entities["terminal:t1"].seen[0].fraud_at_ms
 
 
@@ -276,9 +276,9 @@ def test_every_entity_is_asked_and_none_that_is_unknown() -> None:
 
 def test_a_verdict_waits_for_every_entity_and_is_emitted_once() -> None:
     """Answers come in any order, some twice."""
-    state, asked = after(fraud, paid("o1", origin=EVERYBODY))
+    state, questions = after(fraud, paid("o1", origin=EVERYBODY))
     queries = Offline(JUDGE)
-    answers = [queries._answer(question, NOON_MS)[0] for question in asked]
+    answers = [queries._answer(question, NOON_MS)[0] for question in questions]
     verdicts: list[Message] = []
     for answer in [answers[3], *reversed(answers), *answers]:
         state, emitted = receive(fraud, state, answer)

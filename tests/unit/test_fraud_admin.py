@@ -101,11 +101,11 @@ def test_an_act_says_who_why_what_and_which_event(
     message: Message, kind: Any, parts: dict[str, Any]
 ) -> None:
     """It goes with the message itself, and both are read back as they were emitted."""
-    action, said = as_action(message, ACTION)
+    action, same_message = as_action(message, ACTION)
 
     assert kind(**SAID, **parts, event_id=emitted_id(message)) == action
-    assert message == said
-    for each in (action, said):
+    assert message == same_message
+    for each in (action, same_message):
         record = console_record(each, AT_MS)
         envelope = from_headers(record.headers)
         assert each == codecs.decode(record.value, envelope, record.key)
@@ -175,7 +175,7 @@ def test_rules_that_would_make_verdicts_too_long_are_not_emitted(
 def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
     """Only what drops a dead letter drops one, whatever else is emitted on the topic."""
     config = Config(signing_key="secret")
-    known = Actions()
+    dead_letter_actions = Actions()
     label = PaymentLabelled(transaction_id="o1", fraud=True, source="analyst", known_at_ms=AT_MS)
     actions = [
         as_action(label, ACTION)[0],
@@ -192,9 +192,9 @@ def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
             value=emitted.value,
             headers=tuple(emitted.headers),
         )
-        known.take(record, config)
+        dead_letter_actions.take(record, config)
 
-    assert {"orders.payment.dead/0/1": "seen"} == known.discarded
+    assert {"orders.payment.dead/0/1": "seen"} == dead_letter_actions.discarded
 
 
 COMMANDS = [

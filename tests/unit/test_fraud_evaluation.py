@@ -40,15 +40,15 @@ def payments(tmp_path_factory: pytest.TempPathFactory) -> Payments:
 
 def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
     """Both kinds: the amount, and the terminal whose frauds are known."""
-    figures = matrix(payments, EPOCH_MS, lambda _said: None)
-    found = evaluate(payments, figures, 0.0, Plan(folds=2), lambda _said: None)
+    figures = matrix(payments, EPOCH_MS, lambda _line: None)
+    evaluation = evaluate(payments, figures, 0.0, Plan(folds=2), lambda _line: None)
     model = read_model(msgspec.json.encode(calibrated_model(payments, figures, 21)))
     path = tmp_path / "figures.csv"
     write_handbook(path, payments, figures)
 
-    assert [28, 21] == [fold.start_day for fold in found.folds]
-    assert found.mean["average_precision"] > 0.9
-    assert found.mean["recall_at_fpr_0_001"] > 0.6
+    assert [28, 21] == [fold.start_day for fold in evaluation.folds]
+    assert evaluation.mean["average_precision"] > 0.9
+    assert evaluation.mean["recall_at_fpr_0_001"] > 0.6
     large = dict(zip(FEATURES, figures[payments.amount_cents > 22_000][-1].tolist(), strict=True))
     small = dict(zip(FEATURES, figures[payments.fraud == 0][-1].tolist(), strict=True))
     assert score(model, large) > 0.5
@@ -59,26 +59,26 @@ def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
 
 def test_scores_made_elsewhere_are_measured_alike(payments: Payments) -> None:
     """Through a broker, say: the fold's models, in force from their test on, one after another."""
-    figures = matrix(payments, EPOCH_MS, lambda _said: None)
-    found = evaluate(payments, figures, 7.0, Plan(folds=2), lambda _said: None)
+    figures = matrix(payments, EPOCH_MS, lambda _line: None)
+    evaluation = evaluate(payments, figures, 7.0, Plan(folds=2), lambda _line: None)
     models = fold_models(payments, figures, [28, 21], EPOCH_MS)
     by_time = dict(models)
     elsewhere = []
-    for fold in found.folds:
+    for fold in evaluation.folds:
         rows = rows_to_test(payments, fold.start_day)
         at_ms = EPOCH_MS + (fold.start_day + 14) * 86_400_000
         threshold = threshold_of(payments, figures, fold.start_day)
         scores = scores_of(by_time[at_ms], figures[rows])
         elsewhere.append(measured(payments, fold.start_day, scores, threshold, fold.us_per_event))
 
-    assert found.folds == tuple(elsewhere)
-    assert found.models == tuple(model.version for _, model in models)
+    assert evaluation.folds == tuple(elsewhere)
+    assert evaluation.models == tuple(model.version for _, model in models)
     assert [at_ms for at_ms, _ in models] == [model.valid_from_ms for _, model in models]
 
 
 def test_what_came_through_elsewhere_is_compared_bit_by_bit(payments: Payments) -> None:
     """Its scores are measured, and one that differs is counted."""
-    figures = matrix(payments, EPOCH_MS, lambda _said: None)
+    figures = matrix(payments, EPOCH_MS, lambda _line: None)
 
     def way(models: Any) -> Through:
         scores = np.full(len(payments), np.nan)
@@ -91,24 +91,24 @@ def test_what_came_through_elsewhere_is_compared_bit_by_bit(payments: Payments) 
         return Through(scores=scores, payments=100, figures_differ=0, seconds=2.0)
 
     plan = Plan(folds=2, epoch_ms=EPOCH_MS)
-    plain = evaluate(payments, figures, 0.0, plan, lambda _said: None)
-    found = evaluate(payments, figures, 0.0, plan, lambda _said: None, way)
+    plain = evaluate(payments, figures, 0.0, plan, lambda _line: None)
+    evaluation = evaluate(payments, figures, 0.0, plan, lambda _line: None, way)
 
-    assert found.through is not None
-    assert 1 == found.through["scores_differ"]
-    assert 50.0 == found.through["payments_per_second"]
-    assert plain.folds[0].average_precision == found.folds[0].average_precision
+    assert evaluation.through is not None
+    assert 1 == evaluation.through["scores_differ"]
+    assert 50.0 == evaluation.through["payments_per_second"]
+    assert plain.folds[0].average_precision == evaluation.folds[0].average_precision
 
 
 def test_scores_that_say_nothing_measure_as_nothing(payments: Payments) -> None:
     """The bars of the other tests are none that a broken model could meet."""
     rows = int(rows_to_test(payments, 21).sum())
     scores = np.random.default_rng(1).random(rows)
-    found = measured(payments, 21, scores, 2.0, 0.0)
+    fold = measured(payments, 21, scores, 2.0, 0.0)
 
-    assert abs(found.auc_roc - 0.5) < 0.15
-    assert found.average_precision < 0.3
-    assert 0.0 == found.recall_at_fpr_0_001
+    assert abs(fold.auc_roc - 0.5) < 0.15
+    assert fold.average_precision < 0.3
+    assert 0.0 == fold.recall_at_fpr_0_001
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_scores_that_say_nothing_measure_as_nothing(payments: Payments) -> None:
 )
 def test_folds_end_with_the_file(payments: Payments, train_days: int, starts: list[int]) -> None:
     """And it is said that they are not the handbook's."""
-    found, note = starts_of(payments, 4, train_days)
+    start_days, note = starts_of(payments, 4, train_days)
 
-    assert starts == found
+    assert starts == start_days
     assert "the file ends on day 48" in note
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_too_short_is_refused(payments: Payments) -> None:
     short = Payments(**{name: getattr(payments, name)[few] for name in names}, digest="")
 
     with pytest.raises(FoldError, match="20 days are too few"):
-        evaluate(short, None, 0.0, Plan(folds=1), lambda _said: None)
+        evaluate(short, None, 0.0, Plan(folds=1), lambda _line: None)
 
 
 def test_card_precision_by_hand() -> None:
@@ -159,15 +159,15 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path) -> None:
     """By time, then by id; which row was the first."""
     path = tmp_path / "unsorted.csv"
     path.write_text(HEADER + "1,1,1,1,5,0,0\n3,9,1,1,5,0,0\n2,9,1,1,5,0,0\n")
-    said: list[str] = []
-    found = read_payments(path, said.append)
+    lines: list[str] = []
+    payments = read_payments(path, lines.append)
 
-    assert [1, 2, 3] == found.transaction_id.tolist()
-    assert [f"{path}: row 2 is out of order: sorted by t and transaction_id"] == said
+    assert [1, 2, 3] == payments.transaction_id.tolist()
+    assert [f"{path}: row 2 is out of order: sorted by t and transaction_id"] == lines
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "objection"),
     [
         pytest.param("t,fraud\n1,0\n", "no column transaction_id", id="columns are missing"),
         pytest.param(HEADER, "holds no payments|whole numbers", id="nothing"),
@@ -183,12 +183,14 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path) -> None:
         pytest.param("", "Empty CSV", id="an empty file"),
     ],
 )
-def test_a_bad_file_is_refused_with_what_is_wrong(body: str, said: str, tmp_path: Path) -> None:
+def test_a_bad_file_is_refused_with_what_is_wrong(
+    body: str, objection: str, tmp_path: Path
+) -> None:
     """And where."""
     path = tmp_path / "bad.csv"
     path.write_text(body)
 
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=objection):
         read_payments(path)
 
 

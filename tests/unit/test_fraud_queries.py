@@ -42,12 +42,12 @@ def emitted(*messages: Message) -> list[tuple[Envelope, Any]]:
 def test_a_back_test_is_answered_from_what_was_paid() -> None:
     """In the order of the payments, whatever the order they are read in."""
     story = emitted(label(), paid("last", 1_200_000, 9_000), paid("small", 0, 10))
-    asked = Question(what="backtest", rule=msgspec.to_builtins(RULE.rule))
+    question = Question(what="backtest", rule=msgspec.to_builtins(RULE.rule))
 
-    found = answered(asked, story, BUILT_IN, {}).backtest
+    report = answered(question, story, BUILT_IN, {}).backtest
 
-    assert found is not None
-    assert (2, 1, 1, ("last",)) == (found.payments, found.hits, found.true_hits, found.examples)
+    assert report is not None
+    assert (2, 1, 1, ("last",)) == (report.payments, report.hits, report.true_hits, report.examples)
 
 
 def test_hits_are_counted_by_rule_once_an_order() -> None:
@@ -78,12 +78,12 @@ def test_a_case_that_was_closed_may_open_again() -> None:
         CaseClosed(transaction_id="x", case="late", fraud=True),
     )
 
-    found = [
+    cases = [
         (case.registered.transaction_id, case.registered.opened_at_ms, case.closed is None)
         for case in cases_of(messages)
     ]
 
-    assert [("o", 9, True), ("x", 0, False), ("o", 5, False)] == found
+    assert [("o", 9, True), ("x", 0, False), ("o", 5, False)] == cases
 
 
 def test_every_figure_has_a_text() -> None:
@@ -114,7 +114,7 @@ def test_a_figure_without_a_text_keeps_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("when", "shown"),
+    ("when", "masked_when"),
     [
         pytest.param(
             {"all": [{"eq": [{"field": "card"}, "k1"]}, {"gt": [{"field": "amount"}, 1]}]},
@@ -131,9 +131,9 @@ def test_a_figure_without_a_text_keeps_its_name(name: str) -> None:
         ),
     ],
 )
-def test_people_in_rules_are_masked(when: Any, shown: Any) -> None:
+def test_people_in_rules_are_masked(when: Any, masked_when: Any) -> None:
     """Wherever a condition writes them out."""
-    assert shown == without_people(when, lambda _name: "?")
+    assert masked_when == without_people(when, lambda _name: "?")
     assert names_people(when)
 
 
@@ -169,7 +169,7 @@ def test_tags_distinguish_entities_and_name_nobody() -> None:
 
 def test_drift_is_read_from_what_a_worker_shows() -> None:
     """The figure that moved most first; other metrics are none of it."""
-    shown = (
+    metrics_text = (
         "# TYPE payflow_fraud_psi gauge\n"
         'payflow_fraud_psi{figure="amount"} 0.05\n'
         'payflow_fraud_psi{figure="score"} 0.2\n'
@@ -179,29 +179,29 @@ def test_drift_is_read_from_what_a_worker_shows() -> None:
         "payflow_other 7\n"
     )
 
-    found = drift_in(shown)
+    drift = drift_in(metrics_text)
 
-    assert (600, {}) == (found["watched"], found["alert_rate"])
+    assert (600, {}) == (drift["watched"], drift["alert_rate"])
     assert [("score", "moved"), ("amount", "steady")] == [
-        (each["figure"], each["moved"]) for each in found["psi"]
+        (each["figure"], each["moved"]) for each in drift["psi"]
     ]
     assert {"watched": 0, "psi": [], "alert_rate": {}} == drift_in("")
 
 
 async def test_each_has_one_look_at_a_time_and_its_answer_is_kept() -> None:
     """Callers without a name have one together, which keeps no operator out."""
-    begun, goes_on = asyncio.Event(), asyncio.Event()
-    asked: list[Question] = []
+    has_begun, goes_on = asyncio.Event(), asyncio.Event()
+    questions: list[Question] = []
 
     async def ask(question: Question) -> Answer:
-        asked.append(question)
-        begun.set()
+        questions.append(question)
+        has_begun.set()
         await goes_on.wait()
         return Answer()
 
     queries = Queries(ask)
     first = asyncio.create_task(queries.answer(TRIAL, "this machine"))
-    await begun.wait()
+    await has_begun.wait()
     others = [
         asyncio.create_task(queries.answer(Question(what="trial", from_ms=at), f"operator:{at}"))
         for at in (7, 8)
@@ -217,21 +217,21 @@ async def test_each_has_one_look_at_a_time_and_its_answer_is_kept() -> None:
     assert (await first)[0] is (await queries.answer(TRIAL, "this machine"))[0]
     assert queries.known(TRIAL) is not None
     assert queries.known(Question(what="trial", from_ms=1)) is None
-    assert [0, 7, 8] == [each.from_ms for each in asked]
+    assert [0, 7, 8] == [each.from_ms for each in questions]
     await queries.answer(Question(what="trial", from_ms=2), "operator:7")
 
 
 async def test_the_process_says_why_it_has_no_answer() -> None:
     """An instance without a broker, for one."""
-    found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
+    answer = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
 
-    assert found.trouble.startswith("Kafka does not answer")
+    assert answer.trouble.startswith("Kafka does not answer")
 
 
 async def test_the_process_is_ended_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever."""
     monkeypatch.setattr(fraud_queries, "QUERY_SECONDS_MAX", 0.01)
 
-    found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
+    answer = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
 
-    assert "use a terminal" in found.trouble
+    assert "use a terminal" in answer.trouble

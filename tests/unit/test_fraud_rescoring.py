@@ -68,11 +68,16 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
         FraudCleared(transaction_id="o5", score=0, rules_version="first"),
         verdict("o6", SMALL, STRICT),
     ]
-    found = rescored(emitted, MODELS, {})
+    rescoring = rescored(emitted, MODELS, {})
 
-    assert (6, 2, 1, 2) == (found.verdicts, found.same, found.different, found.by_rules)
-    assert {"strict-2": 1} == found.not_at_hand
-    assert found.other is None
+    assert (6, 2, 1, 2) == (
+        rescoring.verdicts,
+        rescoring.same,
+        rescoring.different,
+        rescoring.by_rules,
+    )
+    assert {"strict-2": 1} == rescoring.not_at_hand
+    assert rescoring.other is None
     assert (
         Difference(
             order_id="o3",
@@ -80,7 +85,7 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
             emitted=math.nextafter(score(MODEL, SMALL), 1),
             again=score(MODEL, SMALL),
         ),
-    ) == found.differences
+    ) == rescoring.differences
 
 
 def test_each_is_scored_by_the_model_that_it_names() -> None:
@@ -94,11 +99,11 @@ def test_each_is_scored_by_the_model_that_it_names() -> None:
 
 def test_only_the_first_differences_are_listed() -> None:
     """All are counted."""
-    found = rescored([off_by_one_bit(f"o{at}") for at in range(12)], MODELS, {})
+    rescoring = rescored([off_by_one_bit(f"o{at}") for at in range(12)], MODELS, {})
 
-    assert 12 == found.different
+    assert 12 == rescoring.different
     assert [f"o{at}" for at in range(DIFFERENCES_MAX)] == [
-        each.order_id for each in found.differences
+        each.order_id for each in rescoring.differences
     ]
 
 
@@ -166,7 +171,7 @@ def envelope(event_id: str, at_ms: int) -> Envelope:
     return Envelope(id=event_id, type="", source="", time_ms=at_ms, subject="", correlation_id="o1")
 
 
-def said(
+def run_command(
     emitted: list[tuple[Envelope, Message]],
     options: list[str],
     folder: Path,
@@ -174,8 +179,8 @@ def said(
 ) -> Result:
     """Return what the command says when `emitted` lies on the topics, and MODEL in its folder."""
 
-    async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in wanted]
+    async def messages_of(_config: Config, topics: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in topics]
         return emitted
 
     (folder / "model.json").write_bytes(msgspec.json.encode(MODEL))
@@ -198,18 +203,20 @@ def test_the_command_ends_well_when_all_bits_are_the_same(
         (envelope("e1", AT_MS), verdict("o1", SMALL)),
         (envelope("e2", AT_MS - 1), off_by_one_bit("o2")),
     ]
-    result = said(emitted, ["--json", "--from", "2023-11-14T22:13:20Z"], tmp_path, monkeypatch)
+    result = run_command(
+        emitted, ["--json", "--from", "2023-11-14T22:13:20Z"], tmp_path, monkeypatch
+    )
 
     assert 0 == result.exit_code, result.output
-    found = msgspec.json.decode(result.stdout)
-    assert (2, 2, 0) == (found["verdicts"], found["same"], found["different"])
+    rescoring = msgspec.json.decode(result.stdout)
+    assert (2, 2, 0) == (rescoring["verdicts"], rescoring["same"], rescoring["different"])
 
 
 def test_the_command_fails_on_a_single_bit_and_names_both_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 1, for whoever runs it every night."""
-    result = said([(envelope("e1", AT_MS), off_by_one_bit("o1"))], [], tmp_path, monkeypatch)
+    result = run_command([(envelope("e1", AT_MS), off_by_one_bit("o1"))], [], tmp_path, monkeypatch)
 
     assert 1 == result.exit_code
     assert repr(score(MODEL, SMALL)) in result.output
@@ -226,13 +233,13 @@ def test_the_command_compares_with_another_model(
         (envelope("e1", AT_MS), verdict("o1", SMALL)),
         (envelope("e2", AT_MS), label("o1", AT_MS, is_fraud=True)),
     ]
-    result = said(emitted, ["--model", str(other), "--json"], tmp_path, monkeypatch)
-    shown = said(emitted, ["--model", str(other)], tmp_path, monkeypatch)
+    result = run_command(emitted, ["--model", str(other), "--json"], tmp_path, monkeypatch)
+    text_run = run_command(emitted, ["--model", str(other)], tmp_path, monkeypatch)
 
     assert 0 == result.exit_code, result.output
     assert {"allow": {"review": 1}} == msgspec.json.decode(result.stdout)["other"]["frauds"]
-    assert "known as fraud" in shown.output
-    assert "known to be none" not in shown.output
+    assert "known as fraud" in text_run.output
+    assert "known to be none" not in text_run.output
 
 
 @pytest.mark.parametrize(
@@ -246,7 +253,7 @@ def test_what_cannot_be_read_is_named(
     options: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line."""
-    result = said([], options, tmp_path, monkeypatch)
+    result = run_command([], options, tmp_path, monkeypatch)
 
     assert code == result.exit_code
     assert options[1] in result.output

@@ -44,8 +44,8 @@ def verdict(
     )
     basis = replace(basis, **facts)
     message = FraudDetected if basis.outcome == "block" else FraudCleared
-    said = message(transaction_id=order_id, score=0, reasons=(), rules_version="", basis=basis)
-    return envelope(f"verdict on {order_id}", at_ms), said
+    event = message(transaction_id=order_id, score=0, reasons=(), rules_version="", basis=basis)
+    return envelope(f"verdict on {order_id}", at_ms), event
 
 
 def label(order_id: str, *, is_fraud: bool, known_at_ms: int = AT_MS) -> tuple[Envelope, Message]:
@@ -115,47 +115,53 @@ def test_emitted_twice_is_counted_once() -> None:
 
 def test_without_labels_nothing_is_shared() -> None:
     """Counts are there, precision and recall are not."""
-    (found,) = tried([each for each in EMITTED if each[0].id.startswith("verdict")], MODELS).models
+    (model_trial,) = tried(
+        [each for each in EMITTED if each[0].id.startswith("verdict")], MODELS
+    ).models
 
-    assert Found(alerts=2, labelled=0, frauds=0, precision=None, recall=None) == found.active
-    assert (6, None, None) == (found.trial.alerts, found.trial.precision, found.trial.recall)
+    assert Found(alerts=2, labelled=0, frauds=0, precision=None, recall=None) == model_trial.active
+    assert (6, None, None) == (
+        model_trial.trial.alerts,
+        model_trial.trial.precision,
+        model_trial.trial.recall,
+    )
 
 
 def test_the_newest_label_counts() -> None:
     """An analyst may think better of it."""
     later = label("both", is_fraud=False, known_at_ms=AT_MS + 1)
-    (found,) = tried([later, *EMITTED], MODELS).models
+    (model_trial,) = tried([later, *EMITTED], MODELS).models
 
-    assert (4, 0) == (found.known_frauds, found.found_by_both)
-    assert 0.5 == found.active.precision
+    assert (4, 0) == (model_trial.known_frauds, model_trial.found_by_both)
+    assert 0.5 == model_trial.active.precision
 
 
 def test_what_was_emitted_before_does_not_count() -> None:
     """Its label neither."""
-    found = tried([verdict("old", 0.9, 0.9, AT_MS - 1), label("old", is_fraud=True)], MODELS, AT_MS)
+    trial = tried([verdict("old", 0.9, 0.9, AT_MS - 1), label("old", is_fraud=True)], MODELS, AT_MS)
 
-    assert Trial(payments=0, known_frauds=0, models=(), rules={}) == found
+    assert Trial(payments=0, known_frauds=0, models=(), rules={}) == trial
 
 
 @pytest.mark.parametrize("missing", ["active-1", "trial-1"])
 def test_without_the_bands_of_a_model_its_payments_are_left_out(missing: str) -> None:
     """And counted: an alert less would be no merit."""
     models = {version: model for version, model in MODELS.items() if version != missing}
-    found = tried([verdict("o1", 0.9, 0.9), verdict("o2", None, 0.9)], models).models[0]
+    model_trial = tried([verdict("o1", 0.9, 0.9), verdict("o2", None, 0.9)], models).models[0]
 
-    assert (2 if missing == "trial-1" else 1) == found.not_at_hand
-    assert 2 - found.not_at_hand == found.payments == found.trial.alerts
-    assert found.score_difference is None
+    assert (2 if missing == "trial-1" else 1) == model_trial.not_at_hand
+    assert 2 - model_trial.not_at_hand == model_trial.payments == model_trial.trial.alerts
+    assert model_trial.score_difference is None
 
 
 def test_each_model_on_trial_is_reported_by_itself() -> None:
     """By version."""
     other = replace(TRIAL, version="trial-0", review=0.0)
     emitted = [verdict("o1", 0.1, 0.2), verdict("o2", 0.1, 0.2, shadow_version="trial-0")]
-    found = tried(emitted, MODELS | {"trial-0": other}).models
+    model_trials = tried(emitted, MODELS | {"trial-0": other}).models
 
     assert [("trial-0", 1, 1), ("trial-1", 1, 0)] == [
-        (each.version, each.payments, each.trial.alerts) for each in found
+        (each.version, each.payments, each.trial.alerts) for each in model_trials
     ]
 
 
@@ -173,12 +179,12 @@ def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
         label("o5", is_fraud=True),
     ]
     two_thirds = pytest.approx(2 / 3)
-    found = tried([*emitted, emitted[0]], MODELS)
+    trial = tried([*emitted, emitted[0]], MODELS)
 
-    assert ["new", "other"] == list(found.rules)
-    assert (1, 1) == (found.rules["new"].blocked, found.rules["new"].reviewed)
+    assert ["new", "other"] == list(trial.rules)
+    assert (1, 1) == (trial.rules["new"].blocked, trial.rules["new"].reviewed)
     assert (4, 3, 2) == (
-        (new := found.rules["new"].found).alerts, new.labelled, new.frauds,
+        (new := trial.rules["new"].found).alerts, new.labelled, new.frauds,
     )  # fmt: skip
     assert (two_thirds, two_thirds) == (new.precision, new.recall)
     assert (
@@ -187,7 +193,7 @@ def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
             blocked=1,
             found=Found(alerts=1, labelled=1, frauds=1, precision=1.0, recall=1 / 3),
         )
-        == found.rules["other"]
+        == trial.rules["other"]
     )
 
 
@@ -198,13 +204,13 @@ def test_verdicts_of_the_first_version_are_left_out() -> None:
     assert 0 == tried([(envelope("e1"), message)], MODELS).payments
 
 
-def said(
+def run_command(
     emitted: EnvelopedMessages, options: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Result:
     """Return what the command prints with `emitted` on the topics and both models in a folder."""
 
-    async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in wanted]
+    async def messages_of(_config: Config, topics: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in topics]
         return emitted
 
     (folder / "active.json").write_bytes(msgspec.json.encode(ACTIVE))
@@ -220,20 +226,22 @@ def test_the_command_says_the_same_as_json_and_for_people(
 ) -> None:
     """By the bands of the models in the folder; rules are named as they are."""
     emitted = [*EMITTED, verdict("o9", 0.1, None, outcome="review", shadow_rules=("new.rule",))]
-    spoken = said(emitted, ["--json"], tmp_path, monkeypatch)
-    shown = said(emitted, [], tmp_path, monkeypatch)
+    json_run = run_command(emitted, ["--json"], tmp_path, monkeypatch)
+    text_run = run_command(emitted, [], tmp_path, monkeypatch)
 
-    assert 0 == spoken.exit_code, spoken.output
-    assert tried(emitted, MODELS) == msgspec.json.decode(spoken.stdout, type=Trial)
-    assert 0 == shown.exit_code, shown.output
-    assert "5 known frauds: 1 found by both, 1 by the active alone, 2 by the trial" in shown.output
-    assert "75.0%" in shown.output
-    assert "new.rule" in shown.output
+    assert 0 == json_run.exit_code, json_run.output
+    assert tried(emitted, MODELS) == msgspec.json.decode(json_run.stdout, type=Trial)
+    assert 0 == text_run.exit_code, text_run.output
+    assert (
+        "5 known frauds: 1 found by both, 1 by the active alone, 2 by the trial" in text_run.output
+    )
+    assert "75.0%" in text_run.output
+    assert "new.rule" in text_run.output
 
 
 def test_the_command_counts_from_a_time_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says when nothing was on trial."""
-    result = said(EMITTED, ["--from", "2023-11-14T22:13:20.001Z"], tmp_path, monkeypatch)
+    result = run_command(EMITTED, ["--from", "2023-11-14T22:13:20.001Z"], tmp_path, monkeypatch)
 
     assert 0 == result.exit_code, result.output
     assert "no model and no rule was on trial" in result.output
@@ -242,7 +250,7 @@ def test_the_command_counts_from_a_time_on(tmp_path: Path, monkeypatch: pytest.M
 def test_a_file_that_is_no_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line."""
     (tmp_path / "broken.json").write_text("{}")
-    result = said([], [], tmp_path, monkeypatch)
+    result = run_command([], [], tmp_path, monkeypatch)
 
     assert 1 == result.exit_code
     # A terminal of 80 columns wraps long paths.

@@ -129,9 +129,9 @@ async def test_the_provider_is_asked_in_its_own_unit(
     till: Till, currency: str, amount_minor: int, charged: int
 ) -> None:
     """It books its own amount; the answers, and the refund, are in the unit of ISO 4217."""
-    asked = replace(CHARGE, amount_minor=amount_minor, currency=currency)
+    charge = replace(CHARGE, amount_minor=amount_minor, currency=currency)
 
-    answer = await till.received(asked)
+    answer = await till.received(charge)
     back = await till.received(
         replace(refund(answer.payment_id, amount=amount_minor), currency=currency)
     )
@@ -144,9 +144,9 @@ async def test_the_provider_is_asked_in_its_own_unit(
 
 async def test_an_amount_that_the_provider_does_not_take_is_never_asked(till: Till) -> None:
     """A charge is declined and a refund is refused, with the reason; nothing is rounded."""
-    asked = replace(CHARGE, amount_minor=1_234, currency="KWD")
+    charge = replace(CHARGE, amount_minor=1_234, currency="KWD")
 
-    declined = await till.received(asked)
+    declined = await till.received(charge)
     refused = await till.received(replace(refund("pi_1", amount=1_234), currency="KWD"))
 
     assert [p.ChargeDeclined, p.RefundRefused] == [type(declined), type(refused)]
@@ -338,13 +338,13 @@ async def test_a_key_is_no_longer_than_the_provider_accepts(till: Till, tmp_path
     """An order and a return of the longest ids make a longer one, and have one of their own."""
     order = replace(CHARGE, transaction_id="o" * 128)
     paid = await till.received(order)
-    asked = refund(paid.payment_id, "r" * 128)
+    refund_command = refund(paid.payment_id, "r" * 128)
     other = await till.received(replace(CHARGE, transaction_id="p" * 128))
     for bill in (order, replace(order, transaction_id="p" * 128)):
         payment_id = paid.payment_id if bill is order else other.payment_id
         about = {"transaction_id": bill.transaction_id, "payment_id": payment_id}
         for _ in range(2):
-            await till.received(replace(asked, **about))
+            await till.received(replace(refund_command, **about))
 
     with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
         keys = [row[0] for row in books.execute("SELECT key FROM idempotency")]
@@ -509,13 +509,13 @@ async def test_a_refund_has_states_and_a_new_round_is_a_new_refund(
     """Stripe's test cards: pending, then there; there, then failed, and once more in vain."""
     await till.entity.set(refund_seconds=0.1)
     paid = await till.received(replace(CHARGE, payment_method=card))
-    asked = refund(paid.payment_id, "r1", 300)
-    known = await till.received(asked)
+    refund_command = refund(paid.payment_id, "r1", 300)
+    answer = await till.received(refund_command)
     inquiry = p.InquireRefund(
         transaction_id="o1",
         payment_id=paid.payment_id,
         refund_key="r1",
-        refund_id=known.refund_id,
+        refund_id=answer.refund_id,
         attempt=1,
     )
 
@@ -523,10 +523,10 @@ async def test_a_refund_has_states_and_a_new_round_is_a_new_refund(
         return isinstance(await till.received(inquiry), later)
 
     await until(changed)
-    again = await till.received(replace(asked, round=1))
+    again = await till.received(replace(refund_command, round=1))
 
-    assert first is type(known) is type(again)
-    assert known.refund_id != again.refund_id
+    assert first is type(answer) is type(again)
+    assert answer.refund_id != again.refund_id
 
 
 # --- after more than a day -------------------------------------------------------
@@ -565,11 +565,11 @@ async def test_a_charge_of_yesterday_is_found_and_not_made_again(till: Till, lat
 async def test_a_refund_of_yesterday_is_found_and_not_made_again(till: Till) -> None:
     """One return is refunded once, however late it is asked for again; another one is not it."""
     paid = await till.received(CHARGE)
-    asked, other = (refund(paid.payment_id, key, 300) for key in ("r1", "r2"))
-    first = await till.received(asked)
+    refund_command, other = (refund(paid.payment_id, key, 300) for key in ("r1", "r2"))
+    first = await till.received(refund_command)
 
     async with later_till(till) as till_later:
-        again, new = await till_later.received(asked), await till_later.received(other)
+        again, new = await till_later.received(refund_command), await till_later.received(other)
 
     assert first == again != new
     assert 600 == (await till.entity.state())["refunded_minor"]
@@ -597,22 +597,22 @@ async def test_two_instances_on_one_account_do_not_share_a_charge(till: Till) ->
         await ask.close()
 
     async with later_till(till, installation="south") as till_later:
-        found = await till_later.received(CHARGE)
+        answer = await till_later.received(CHARGE)
 
-    assert paid["north"] != paid["south"] == found.payment_id
+    assert paid["north"] != paid["south"] == answer.payment_id
     assert 2 == await till.charges()
 
 
 async def test_a_charge_of_before_installations_is_found_by_its_order(till: Till) -> None:
     """A command that says no time is of an earlier version: its intent has no installation."""
     paid = await till.received(CHARGE)
-    asked = replace(CHARGE, asked_at_ms=0)
+    charge = replace(CHARGE, asked_at_ms=0)
     ask = open_provider(replace(till.entity.config, installation="north"))
 
-    (found,) = await ask(asked)
+    (answer,) = await ask(charge)
 
     await ask.close()
-    assert paid == found
+    assert paid == answer
     assert 1 == await till.charges()
 
 

@@ -47,12 +47,12 @@ def read(body: bytes) -> list[Any]:
 @pytest.mark.parametrize("compression", [0, GZIP])
 def test_a_name_that_is_no_text_is_spelled_out_and_nothing_is_lost(compression):
     """Whoever makes a client of ours can read it: the engine dead-letters it like other poison."""
-    found = read(batch(["a", Odd("odd"), "ä"], compression))
+    records = read(batch(["a", Odd("odd"), "ä"], compression))
 
-    assert [0, 1, 2] == [each.offset for each in found]
-    assert ["a", "od\\xff", "ä"] == [each.headers[0][0] for each in found]
-    assert [("none", None)] * 3 == [each.headers[1] for each in found]
-    assert {(b"key", b"body" * 100)} == {(each.key, each.value) for each in found}
+    assert [0, 1, 2] == [each.offset for each in records]
+    assert ["a", "od\\xff", "ä"] == [each.headers[0][0] for each in records]
+    assert [("none", None)] * 3 == [each.headers[1] for each in records]
+    assert {(b"key", b"body" * 100)} == {(each.key, each.value) for each in records}
 
 
 def test_what_can_be_read_fast_is_read_fast():

@@ -41,12 +41,12 @@ def compared(*holds: Hold, now_ms: int = LATER_MS) -> Holds:
     return compare_holds(holds, now_ms, motion_ms=MOTION_MS["charge"])
 
 
-def differences(found: Holds) -> dict[str, tuple[str, ...]]:
-    return {one.order_id: one.differences for one in found.offending}
+def differences(comparison: Holds) -> dict[str, tuple[str, ...]]:
+    return {one.order_id: one.differences for one in comparison.offending}
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours", "said"),
+    ("theirs", "ours", "difference_names"),
     [
         pytest.param((1_000,), (1_000,), (), id="held in both"),
         pytest.param((1_000, 1_000), (1_000, 1_000), (), id="taken"),
@@ -72,30 +72,30 @@ def differences(found: Holds) -> dict[str, tuple[str, ...]]:
     ],
 )
 def test_a_hold_that_differs_is_named_with_its_order(
-    theirs: tuple[int, ...] | None, ours: tuple[int, ...] | None, said: tuple[str, ...]
+    theirs: tuple[int, ...] | None, ours: tuple[int, ...] | None, difference_names: tuple[str, ...]
 ) -> None:
     """By one minor unit too."""
     holds = [hold("provider", *theirs)] if theirs else []
     holds += [hold("payments", *ours)] if ours else []
 
-    found = compared(*holds)
+    comparison = compared(*holds)
 
-    assert ({"o1": said} if said else {}) == differences(found)
-    assert found.reconciled is (not said)
+    assert ({"o1": difference_names} if difference_names else {}) == differences(comparison)
+    assert comparison.reconciled is (not difference_names)
 
 
 def test_two_currencies_of_one_hold_are_named() -> None:
     """Amounts that are the same by chance do not agree."""
-    found = compared(hold(), hold("payments", currency="EUR"))
+    comparison = compared(hold(), hold("payments", currency="EUR"))
 
-    assert {"o1": ("currency_differs",)} == differences(found)
+    assert {"o1": ("currency_differs",)} == differences(comparison)
 
 
 def test_an_order_that_holds_twice_is_named() -> None:
     """Two intents hold the money of one order; the row knows one of them."""
-    found = compared(hold(), hold(), hold("payments"))
+    comparison = compared(hold(), hold(), hold("payments"))
 
-    assert {"o1": ("authorized_differs",)} == differences(found)
+    assert {"o1": ("authorized_differs",)} == differences(comparison)
 
 
 @pytest.mark.parametrize(
@@ -135,18 +135,18 @@ def test_the_sums_are_by_currency_and_book() -> None:
         hold("provider", 70, 0, 70, order_id="o3", currency="JPY", at_ms=AT_MS - DAY_MS),
     ]
 
-    found = compared(*holds)
+    comparison = compared(*holds)
     today = compare_holds(holds, LATER_MS, motion_ms=0, day_ms=AT_MS - AT_MS % DAY_MS)
 
-    sums = found.totals["GBP"]["provider"]
+    sums = comparison.totals["GBP"]["provider"]
     assert (1_300, 600, 400, 300) == (
         sums.authorized_minor,
         sums.captured_minor,
         sums.voided_minor,
         sums.held_minor,
     )
-    assert sums == found.totals["GBP"]["payments"]
-    assert {"GBP", "JPY"} == set(found.totals)
+    assert sums == comparison.totals["GBP"]["payments"]
+    assert {"GBP", "JPY"} == set(comparison.totals)
     assert (2, {"GBP"}) == (today.compared, set(today.totals))
 
 
@@ -157,11 +157,11 @@ def test_people_read_the_sums_and_who_differs() -> None:
     show_holds(compared(hold("provider", 1_000, 525, 475), hold("payments", 1_000)), terminal)
     show_holds(compared(), terminal)
 
-    said = terminal.file.getvalue()  # type: ignore[attr-defined]
-    assert "o1  hold: captured differs, voided differs  (provider 10.00 GBP authorized" in said
-    assert "= 5.25 GBP captured + 4.75 GBP voided + 0.00 GBP held" in said
-    assert "holds: 1 orders compared, 0 in motion, 1 differ" in said
-    assert 1 == said.count("orders compared")
+    output = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert "o1  hold: captured differs, voided differs  (provider 10.00 GBP authorized" in output
+    assert "= 5.25 GBP captured + 4.75 GBP voided + 0.00 GBP held" in output
+    assert "holds: 1 orders compared, 0 in motion, 1 differ" in output
+    assert 1 == output.count("orders compared")
 
 
 # --- from rows, and from the provider's file ---------------------------------------
@@ -234,7 +234,7 @@ async def test_the_providers_file_says_what_became_of_each_hold(shop: Shop) -> N
     await shop.v1.payment_intents.cancel_async(held["o4"].id)
     await shop.create("o5", confirm=True)
 
-    found = {each.order_id: each for each in provider_holds(shop.system.config)}
+    hold_by_order = {each.order_id: each for each in provider_holds(shop.system.config)}
 
     assert {
         "o1": (1_000, 0, 0, 1_000),
@@ -243,7 +243,7 @@ async def test_the_providers_file_says_what_became_of_each_hold(shop: Shop) -> N
         "o4": (1_000, 0, 1_000, 0),
     } == {
         name: (each.authorized_minor, each.captured_minor, each.voided_minor, each.held_minor)
-        for name, each in found.items()
+        for name, each in hold_by_order.items()
     }
     [void] = [line for line in provider_lines(shop.system.config) if line.kind == "void"]
     assert ("o4", 1_000) == (void.order_id, void.amount_minor)

@@ -94,14 +94,14 @@ def test_numbers_are_written_as_kafka_does(number: int, written: bytes) -> None:
 async def test_what_must_be_named_is_dead_lettered(kind: str) -> None:
     """Each kind but a copy is poison to the engine: otherwise the drill would ask too much."""
     real = signed_copy(1)
-    made = forged(Random(7), kind, "orders", PARTITIONS, [real])
+    forgery = forged(Random(7), kind, "orders", PARTITIONS, [real])
     runtime = SigningRuntime()
-    record = replace(real, key=made.record.key, value=made.record.value,
-                     headers=tuple(made.record.headers))  # fmt: skip
+    record = replace(real, key=forgery.record.key, value=forgery.record.value,
+                     headers=tuple(forgery.record.headers))  # fmt: skip
 
     handled = await run_batch(ANSWERS, runtime, [record])
 
-    assert (kind, True, 1) == (made.kind, made.is_poison, len(handled.dead))
+    assert (kind, True, 1) == (forgery.kind, forgery.is_poison, len(handled.dead))
 
 
 def signed_copy(number: int) -> Record:

@@ -57,7 +57,7 @@ async def test_a_header_that_is_no_text_is_named(site: Site, path: str, header: 
 async def test_no_number_has_thousands_of_digits(site: Site) -> None:
     """Wherever a number is read."""
     key = site.machine("admin")["Authorization"]
-    asked = [
+    targets = [
         "/orders?limit=",
         "/inbox?limit=",
         "/fraud/cases?skip=",
@@ -70,27 +70,29 @@ async def test_no_number_has_thousands_of_digits(site: Site) -> None:
         "/topics/orders/records?cursor=0/",
         "/dead-letters/orders.dead/0/",
     ]
-    found = [
+    answers = [
         await raw_answer(site.client, "GET", each + MANY, [f"Authorization: {key}".encode()])
-        for each in asked
+        for each in targets
     ]
 
-    assert [400] * len(asked) == [status for status, _ in found]
+    assert [400] * len(targets) == [status for status, _ in answers]
 
 
 async def test_no_path_is_a_500(site: Site) -> None:
     """Long ones, bytes that are not text, control characters."""
     key = f"Authorization: {site.machine('admin')['Authorization']}".encode()
     parts = ["x" * 5_000, "%ff", "%00", "%ED%A0%80", MANY]
-    found = {}
+    status_by_path = {}
     for path in (each for each in GETS if "{" in each):
         for part in parts:
             target = re.sub(r"\{\w+\}", part, path, count=1)
             target = re.sub(r"\{\w+\}", "x", target)
             status, _ = await raw_answer(site.client, "GET", target, [key])
-            found[path, part[:10]] = status
+            status_by_path[path, part[:10]] = status
 
-    assert {} == {each: status for each, status in found.items() if status not in {400, 404, 503}}
+    assert {} == {
+        each: status for each, status in status_by_path.items() if status not in {400, 404, 503}
+    }
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"none such"])
@@ -108,9 +110,9 @@ async def test_every_get_has_a_head(site: Site) -> None:
     key = f"Authorization: {site.machine('admin')['Authorization']}".encode()
     for path in ("/orders", "/tables", "/livez", "/me", "/console/sign-in", "/none"):
         status, _ = await raw_answer(site.client, "GET", path, [key])
-        found, answer = await raw_answer(site.client, "HEAD", path, [key])
+        answer_status, answer = await raw_answer(site.client, "HEAD", path, [key])
 
-        assert (path, status, b"") == (path, found, answer.partition(b"\r\n\r\n")[2])
+        assert (path, status, b"") == (path, answer_status, answer.partition(b"\r\n\r\n")[2])
 
 
 @pytest.mark.parametrize(
@@ -126,9 +128,9 @@ async def test_a_method_that_is_not_there_needs_no_key(
     site: Site, method: str, path: str, status: int, allowed: bytes
 ) -> None:
     """The answer names those that are."""
-    found, answer = await raw_answer(site.client, method, path)
+    answer_status, answer = await raw_answer(site.client, method, path)
 
-    assert status == found
+    assert status == answer_status
     assert allowed in answer
 
 
@@ -153,7 +155,7 @@ async def test_what_would_be_ignored_is_refused(site: Site, target: str, field: 
 
 
 @pytest.mark.parametrize(
-    ("body", "said", "unsaid"),
+    ("body", "phrase", "absent_phrase"),
     [
         pytest.param(b'{"country": ', "JSON syntax error", "regex", id="half a body"),
         pytest.param(b"\xff", "JSON syntax error", "regex", id="no text"),
@@ -165,12 +167,14 @@ async def test_what_would_be_ignored_is_refused(site: Site, target: str, field: 
         ),
     ],
 )
-async def test_messages_are_for_people(site: Site, body: bytes, said: str, unsaid: str) -> None:
+async def test_messages_are_for_people(
+    site: Site, body: bytes, phrase: str, absent_phrase: str
+) -> None:
     """They name a syntax error, and show no regular expression."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
     answer = await site.client.post("/orders", data=body, headers=headers)
     text = await answer.text()
 
     assert 400 == answer.status
-    assert said in text
-    assert unsaid not in text
+    assert phrase in text
+    assert absent_phrase not in text

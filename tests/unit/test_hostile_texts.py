@@ -47,11 +47,11 @@ def record(body: bytes | None, key: bytes = b"k", headers: Any = ()) -> FakeReco
     return FakeRecord("orders", 0, 1, key, body, headers)
 
 
-def check(shown: RecordView) -> None:
-    """Assert that `shown` is short, as JSON, on a page and in a terminal."""
-    assert len(json_bytes(shown)) <= VIEW_BYTES_MAX
-    assert len(pretty(shown.body)) <= BODY_BYTES_SHOWN_MAX
-    assert len(line_of(shown).plain) <= LINE_CHARS_MAX
+def check(view: RecordView) -> None:
+    """Assert that `view` is short, as JSON, on a page and in a terminal."""
+    assert len(json_bytes(view)) <= VIEW_BYTES_MAX
+    assert len(pretty(view.body)) <= BODY_BYTES_SHOWN_MAX
+    assert len(line_of(view).plain) <= LINE_CHARS_MAX
 
 
 @pytest.mark.parametrize("body", [pytest.param(each, id=name) for name, each in BODIES.items()])

@@ -44,7 +44,7 @@ async def serving(limits: Limits, answer: Handler = echo) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def said(port: int, sent: bytes, source: str = "127.0.0.1") -> bytes:
+async def answer_to(port: int, sent: bytes, source: str = "127.0.0.1") -> bytes:
     """Return all that the server answers until it ends the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     writer.write(sent)
@@ -69,7 +69,7 @@ async def said(port: int, sent: bytes, source: str = "127.0.0.1") -> bytes:
 async def test_a_connection_without_a_whole_head_is_ended(sent: bytes) -> None:
     """Also one that has asked before."""
     async with serving(Limits(headers_seconds=0.05, idle_seconds=0.05)) as port:
-        answer = await said(port, sent)
+        answer = await answer_to(port, sent)
 
     assert sent.endswith(b"HT") == answer.startswith(b"HTTP/1.1 200")
 
@@ -77,7 +77,9 @@ async def test_a_connection_without_a_whole_head_is_ended(sent: bytes) -> None:
 async def test_a_body_that_does_not_come_is_answered() -> None:
     """With 408, by the time that a body has."""
     async with serving(Limits(body_seconds=0.05)) as port:
-        answer = await said(port, BEGINNING + b"Connection: close\r\nContent-Length: 5\r\n\r\nab")
+        answer = await answer_to(
+            port, BEGINNING + b"Connection: close\r\nContent-Length: 5\r\n\r\nab"
+        )
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -87,7 +89,7 @@ async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
     done = asyncio.Event()
     limits = Limits(headers_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)
     async with serving(limits, slow(done)) as port:
-        asking = asyncio.create_task(said(port, BEGINNING + b"Content-Length: 2\r\n\r\nhi"))
+        asking = asyncio.create_task(answer_to(port, BEGINNING + b"Content-Length: 2\r\n\r\nhi"))
         await asyncio.sleep(0.2)
         done.set()
         answer = await asking
@@ -109,7 +111,9 @@ async def test_half_requests_keep_nobody_out(half: bytes) -> None:
             writer.write(half)
         # The server has read all of them: the heads of half bodies are whole.
         await asyncio.sleep(0.05)
-        answer = await said(port, BEGINNING + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
+        answer = await answer_to(
+            port, BEGINNING + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi"
+        )
         ended = [await asyncio.wait_for(reader.read(), 5) for reader, _ in held[:5]]
         for _, writer in held:
             writer.close()
@@ -120,10 +124,10 @@ async def test_half_requests_keep_nobody_out(half: bytes) -> None:
 
 async def test_a_body_that_came_in_the_end_keeps_its_place() -> None:
     """While it is answered nobody gets it, and afterwards it waits like any other."""
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def read(request: web.Request) -> web.Response:
-        begun.set()
+        has_begun.set()
         body = await request.read()
         await asyncio.wait_for(goes_on.wait(), 5)
         return web.Response(body=body)
@@ -132,11 +136,11 @@ async def test_a_body_that_came_in_the_end_keeps_its_place() -> None:
     async with serving(limits, read) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HALF_BODY)
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(has_begun.wait(), 5)
         assert 1 == len(limits.waiting)
         writer.write(b"cde")
         await until(lambda: not limits.waiting)
-        refused = await said(port, BEGINNING)
+        refused = await answer_to(port, BEGINNING)
         goes_on.set()
         answer = await reader.readuntil(b"abcde")
         await until(lambda: len(limits.waiting) == 1)
@@ -169,10 +173,10 @@ async def test_one_address_leaves_places_for_others() -> None:
     goes_on, limits = asyncio.Event(), Limits(connections_max=5)
     whole = BEGINNING + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
     async with serving(limits, slow(goes_on)) as port:
-        asking = [asyncio.create_task(said(port, whole)) for _ in range(4)]
+        asking = [asyncio.create_task(answer_to(port, whole)) for _ in range(4)]
         await until(lambda: len(limits.open) == 4 and not limits.waiting)
-        refused = await said(port, whole)
-        elsewhere = asyncio.create_task(said(port, whole, source="127.0.0.2"))
+        refused = await answer_to(port, whole)
+        elsewhere = asyncio.create_task(answer_to(port, whole, source="127.0.0.2"))
         await until(lambda: len(limits.open) == 5 and not limits.waiting)
         goes_on.set()
         answers = [await each for each in (*asking, elsewhere)]
@@ -208,6 +212,6 @@ async def test_headers_decide_what_is_read(header: bytes, status: int) -> None:
     """Nothing is decompressed, so nothing unfolds."""
     async with serving(Limits()) as port:
         rest = b"\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08"
-        answer = await said(port, BEGINNING + header + rest)
+        answer = await answer_to(port, BEGINNING + header + rest)
 
     assert answer.startswith(b"HTTP/1.1 %d " % status)

@@ -25,25 +25,25 @@ def config_of(folder: Path, **changed: Any) -> Config:
 
 def test_a_folder_gets_secrets_of_its_own_at_its_first_start(tmp_path: Path) -> None:
     """No two folders have the same, and each keeps its own."""
-    said: list[str] = []
-    one, other = (with_secrets(config_of(tmp_path / name), said.append) for name in ("a", "b"))
+    notices: list[str] = []
+    one, other = (with_secrets(config_of(tmp_path / name), notices.append) for name in ("a", "b"))
     path = tmp_path / "a" / FILE
 
     assert () == known_secrets(one)
     assert [] == [name for name in NAMES if getattr(one, name) == getattr(other, name)]
-    assert one == with_secrets(config_of(tmp_path / "a"), said.append)
+    assert one == with_secrets(config_of(tmp_path / "a"), notices.append)
     assert one == with_secrets(config_of(tmp_path / "a"))
-    assert (0o600, []) == (stat.S_IMODE(path.stat().st_mode), said)
+    assert (0o600, []) == (stat.S_IMODE(path.stat().st_mode), notices)
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
 
 
 def test_what_somebody_has_chosen_stays(tmp_path: Path) -> None:
     """One by one."""
-    found = with_secrets(config_of(tmp_path, signing_key="ours"), print)
+    config = with_secrets(config_of(tmp_path, signing_key="ours"), print)
 
-    assert "ours" == found.signing_key
+    assert "ours" == config.signing_key
     assert "ours" not in (tmp_path / FILE).read_text()
-    assert () == known_secrets(found)
+    assert () == known_secrets(config)
 
 
 def test_a_command_makes_no_secrets(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_cluster_shares_what_is_chosen_for_it(tmp_path: Path) -> None:
 def test_a_known_key_of_before_is_for_this_machine_alone() -> None:
     """Whatever it signed would be believed, and everybody can sign with it."""
     changing = Config(signing_key="ours", signing_key_before=Config().signing_key)
-    chosen = {name: f"own {name}" for name in NAMES}
-    elsewhere = replace(changing, **chosen, broker_url="kafka.example:9092")
+    secret_by_name = {name: f"own {name}" for name in NAMES}
+    elsewhere = replace(changing, **secret_by_name, broker_url="kafka.example:9092")
 
     check_secrets(changing)
     check_secrets(replace(elsewhere, signing_key_before="ours before"))
@@ -75,12 +75,12 @@ def test_a_known_key_of_before_is_for_this_machine_alone() -> None:
 def test_a_folder_of_a_version_before_keeps_the_keys_of_its_events(tmp_path: Path) -> None:
     """And it is said, with what changes them."""
     (tmp_path / "up.json").write_text("{}")
-    said: list[str] = []
+    notices: list[str] = []
 
-    found = with_secrets(config_of(tmp_path), said.append)
+    config = with_secrets(config_of(tmp_path), notices.append)
 
-    assert config_of(tmp_path) == found
-    assert "PAYFLOW_SIGNING_KEY_BEFORE only while all is bound to this machine" in said[0]
+    assert config_of(tmp_path) == config
+    assert "PAYFLOW_SIGNING_KEY_BEFORE only while all is bound to this machine" in notices[0]
 
 
 def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
@@ -149,13 +149,17 @@ def test_the_containers_get_every_secret_by_a_file(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([str(script)], check=True, capture_output=True, timeout=30)
 
-    made = {path.name: path.read_text() for path in (tmp_path / ".payflow-secrets").iterdir()}
+    secret_by_name = {
+        path.name: path.read_text() for path in (tmp_path / ".payflow-secrets").iterdir()
+    }
     for name in NAMES:
         assert f"  PAYFLOW_{name.upper()}_FILE: /run/secrets/{name}\n" in compose
         assert f"  {name}: {{file: ./.payflow-secrets/{name}}}\n" in compose
     assert f"secrets: [{', '.join(NAMES)}]" in compose
     assert services == compose.count("<<: *payflow\n") == compose.count("<<: *environment,") > 0
-    assert set(NAMES) == set(made)
-    assert len(made) == len(set(made.values()))
-    assert all(re.fullmatch(r"(sk_test_|whsec_)?[0-9a-f]{64}", text) for text in made.values())
+    assert set(NAMES) == set(secret_by_name)
+    assert len(secret_by_name) == len(set(secret_by_name.values()))
+    assert all(
+        re.fullmatch(r"(sk_test_|whsec_)?[0-9a-f]{64}", text) for text in secret_by_name.values()
+    )
     assert 0o700 == stat.S_IMODE((tmp_path / ".payflow-secrets").stat().st_mode)

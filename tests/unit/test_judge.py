@@ -57,7 +57,8 @@ def test_the_model_that_comes_along_knows_large_from_small() -> None:
 def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
     """A web shop has no terminal."""
     assert ("allow", None, "") == (
-        (found := basis(400, Origin())).outcome, found.model_score, found.model_version,
+        (verdict_basis := basis(400, Origin())).outcome, verdict_basis.model_score,
+        verdict_basis.model_version,
     )  # fmt: skip
 
 
@@ -87,10 +88,10 @@ def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -
         when = {"ge": [{"max": {"of": of, "window_seconds": 7}}, 1]}
         book = changed(book, RulePut(rule_id=f"new.{of}", rule=rule(f"new.{of}", when=when)))
     origin = Origin(card_id="k1")
-    state, asked = after(fraud, paid("o1", origin=origin))
+    state, questions = after(fraud, paid("o1", origin=origin))
     queries = Offline(JUDGE)
     emitted: tuple[Any, ...] = ()
-    for question in asked:
+    for question in questions:
         (answer,) = queries._answer(question, NOON_MS)
         state, emitted = receive(fraud, state, answer, Judge(book=book))
 
@@ -103,11 +104,11 @@ def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -
 def test_a_model_on_trial_judges_along_and_decides_nothing(tmp_path: Path) -> None:
     """It stands beside the active one, here beside none."""
     (tmp_path / "trial.json").write_bytes((MODELS / "default.json").read_bytes())
-    found = basis(400, SHOP, str(tmp_path))
+    verdict_basis = basis(400, SHOP, str(tmp_path))
 
-    assert ("allow", None) == (found.outcome, found.model_score)
-    assert found.shadow_score is not None
-    assert found.shadow_score > 0.3
+    assert ("allow", None) == (verdict_basis.outcome, verdict_basis.model_score)
+    assert verdict_basis.shadow_score is not None
+    assert verdict_basis.shadow_score > 0.3
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
@@ -149,12 +150,12 @@ def test_what_is_no_rule_is_refused(message: Any, place: str) -> None:
 
 def test_a_snapshot_scored_again_gives_the_same_bits() -> None:
     """After a way through JSON, as it is emitted."""
-    found = basis(400, SHOP)
-    again = msgspec.json.decode(msgspec.json.encode(found), type=VerdictBasis)
+    verdict_basis = basis(400, SHOP)
+    again = msgspec.json.decode(msgspec.json.encode(verdict_basis), type=VerdictBasis)
     (model,) = open_judge(Config()).models
 
-    assert found.model_score == score(model, again.snapshot)
-    assert found.contributions == contributions(model, again.snapshot)
+    assert verdict_basis.model_score == score(model, again.snapshot)
+    assert verdict_basis.contributions == contributions(model, again.snapshot)
 
 
 OLD = ListPut(name="blocked.card", values=(), version=1)

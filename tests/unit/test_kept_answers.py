@@ -57,8 +57,8 @@ async def test_a_refund_that_a_dispute_stopped_is_made_when_it_is_won(
     await shop.later(6)
 
     async def status() -> str:
-        found = (await shop.v1.disputes.list_async({"payment_intent": intent.id})).data
-        return found[0].status if found else ""
+        disputes = (await shop.v1.disputes.list_async({"payment_intent": intent.id})).data
+        return disputes[0].status if disputes else ""
 
     async def is_won() -> bool:
         return await status() == "won"
@@ -125,7 +125,7 @@ async def test_a_failure_that_is_kept_does_not_stop_what_is_done_once(
 ) -> None:
     """The provider failed without an effect: its answer stays a 500, and the order would wait."""
     intent = await shop.create()
-    asked = command(
+    message = command(
         transaction_id="o1",
         amount_minor=1_000,
         currency="GBP",
@@ -147,9 +147,9 @@ async def test_a_failure_that_is_kept_does_not_stop_what_is_done_once(
             (fingerprint, f"o1:{verb}"),
         )
 
-    (found,) = await gateway(asked)
+    (event,) = await gateway(message)
 
-    assert isinstance(found, answer)
+    assert isinstance(event, answer)
 
 
 def test_a_webhook_of_before_is_no_refusal() -> None:

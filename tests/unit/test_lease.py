@@ -11,7 +11,7 @@ from app.worker.lease import MARGIN_SECONDS, Lease, follow, write_under
 
 
 @pytest.mark.parametrize(
-    ("asked", "now", "holds"),
+    ("heartbeats_s", "now", "holds"),
     [
         pytest.param([], 0.0, False, id="nothing is held before the first heartbeat"),
         pytest.param([100.0], 100.0, True, id="an answered heartbeat begins it"),
@@ -21,10 +21,10 @@ from app.worker.lease import MARGIN_SECONDS, Lease, follow, write_under
         pytest.param([103.0, 100.0], 112.0, True, id="a late answer does not shorten it"),
     ],
 )
-def test_a_lease_lasts_a_session_from_the_asking(asked, now, holds):
+def test_a_lease_lasts_a_session_from_the_asking(heartbeats_s, now, holds):
     """What counts is when the heartbeat was sent: the broker received it no earlier."""
     lease = Lease(12.0)
-    for moment in asked:
+    for moment in heartbeats_s:
         lease.renew(moment)
 
     assert holds == lease.holds(now)
@@ -95,8 +95,8 @@ async def test_nothing_owned_is_written_without_a_lease() -> None:
 
 async def test_a_lease_follows_the_heartbeats_of_the_group() -> None:
     """An answered one renews it, one that is refused does not; a new generation ends it."""
-    coordinator, lease, said = Coordinator(), Lease(12.0), list[str]()
-    follow(coordinator, lease, lambda: said.append("lost"))
+    coordinator, lease, losses = Coordinator(), Lease(12.0), list[str]()
+    follow(coordinator, lease, lambda: losses.append("lost"))
 
     coordinator.known = False
     await coordinator._do_heartbeat()
@@ -107,7 +107,7 @@ async def test_a_lease_follows_the_heartbeats_of_the_group() -> None:
     coordinator.reset_generation()
 
     assert (False, True) == (refused, renewed)
-    assert (False, True, ["lost"]) == (lease.holds(time.monotonic()), lease.lost, said)
+    assert (False, True, ["lost"]) == (lease.holds(time.monotonic()), lease.lost, losses)
 
 
 async def test_the_first_heartbeat_comes_at_once() -> None:

@@ -63,62 +63,62 @@ def row(**facts: Any) -> bytes:
 
 def test_only_what_changed_is_emitted_again():
     """Rows that stayed are not sent; removals are."""
-    shown = LiveState()
-    shown.put("a", {"x": 1, "y": 2, "z": 3})
-    name, said, whole = emitted(shown.event(0))
-    shown.put("a", {"x": 1, "y": 5})
+    state = LiveState()
+    state.put("a", {"x": 1, "y": 2, "z": 3})
+    name, event_id, whole = emitted(state.event(0))
+    state.put("a", {"x": 1, "y": 5})
 
     assert ("snapshot", {"a": {"x": 1, "y": 2, "z": 3}}) == (name, whole)
-    assert ("change", {"a": {"y": 5, "z": None}}) == emitted(shown.event(shown.version_in(said)))[
-        ::2
-    ]
+    assert ("change", {"a": {"y": 5, "z": None}}) == emitted(
+        state.event(state.version_in(event_id))
+    )[::2]
 
 
 def test_the_same_again_is_no_change():
     """Nobody is woken for it."""
-    shown = LiveState()
-    shown.put("a", {"x": 1})
-    before = shown.version
-    shown.put("a", {"x": 1})
+    state = LiveState()
+    state.put("a", {"x": 1})
+    before = state.version
+    state.put("a", {"x": 1})
 
-    assert before == shown.version
+    assert before == state.version
 
 
 def test_a_row_that_comes_back_is_there_again():
     """To whom saw it go, and to whom did not."""
-    shown = LiveState()
-    shown.put("a", {"x": 1})
-    first = shown.version
-    shown.put("a", {})
-    shown.put("a", {"x": 1})
+    state = LiveState()
+    state.put("a", {"x": 1})
+    first = state.version
+    state.put("a", {})
+    state.put("a", {"x": 1})
 
-    assert {"a": {"x": 1}} == emitted(shown.event(first))[2]
-    assert {"a": {"x": 1}} == emitted(shown.event(0))[2]
+    assert {"a": {"x": 1}} == emitted(state.event(first))[2]
+    assert {"a": {"x": 1}} == emitted(state.event(0))[2]
 
 
 @pytest.mark.parametrize(
-    "said", ["", "1", "-", "other-1", "{epoch}-9", "{epoch}--1", "{epoch}-x", "{epoch}-²"]
+    "event_id", ["", "1", "-", "other-1", "{epoch}-9", "{epoch}--1", "{epoch}-x", "{epoch}-²"]
 )
-def test_whoever_says_no_version_of_ours_begins_anew(said: str):
+def test_whoever_says_no_version_of_ours_begins_anew(event_id: str):
     """Of another process, of the future, of nobody."""
-    shown = LiveState()
-    shown.put("a", {"x": 1})
-    epoch = emitted(shown.event(0))[1].split("-")[0]
+    state = LiveState()
+    state.put("a", {"x": 1})
+    epoch = emitted(state.event(0))[1].split("-")[0]
 
-    assert 0 == shown.version_in(said.format(epoch=epoch))
-    assert 1 == shown.version_in(f"{epoch}-1")
+    assert 0 == state.version_in(event_id.format(epoch=epoch))
+    assert 1 == state.version_in(f"{epoch}-1")
 
 
 def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
     """What went in between is not known any more."""
     monkeypatch.setattr(live_state, "GONE_MAX", 2)
-    shown = LiveState()
-    shown.put("a", {"x": 1, "y": 1, "z": 1})
-    _, said, _ = emitted(shown.event(0))
+    state = LiveState()
+    state.put("a", {"x": 1, "y": 1, "z": 1})
+    _, event_id, _ = emitted(state.event(0))
     for left in ({"y": 1, "z": 1}, {"z": 1}, {}):
-        shown.put("a", left)
+        state.put("a", left)
 
-    assert 0 == shown.version_in(said)
+    assert 0 == state.version_in(event_id)
 
 
 # --- the status of orders --------------------------------------------------------------
@@ -176,19 +176,19 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
 
 def test_invented_countries_are_counted_together():
     """Figures of before ISO 3166 may name any: the answer for everybody grows no further."""
-    shown = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
+    live_figures = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
     names = [f"land {number}" for number in range(400)]
     for name in (*names, "France", "FR", "unknown"):
         for orders in (1, 2):
-            shown.receive(
+            live_figures.receive(
                 FiguresUpdated(
                     minute_ms=0, country=name, partition=0, counts={"orders": orders}, sums={}
                 )
             )
 
-    countries = {each["country"]: each["orders"] for each in shown.shown()["countries"]}
+    countries = {each["country"]: each["orders"] for each in live_figures.shown()["countries"]}
     assert {OTHER_COUNTRIES: 800, "FR": 4, "unknown": 2} == countries
-    assert 806 == shown.shown()["totals"]["orders"]
+    assert 806 == live_figures.shown()["totals"]["orders"]
 
 
 # --- a second ------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_invented_countries_are_counted_together():
 
 def test_amounts_of_two_currencies_are_never_one_figure():
     """An amount has a name without its currency only while there is no other one."""
-    shown = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
+    live_figures = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
     pounds, yen = (
         FiguresUpdated(
             minute_ms=60_000, country=country, partition=0, counts={"orders": 1}, sums=sums
@@ -206,44 +206,44 @@ def test_amounts_of_two_currencies_are_never_one_figure():
             ("Japan", {"revenue_minor/JPY": 1_250}),
         )
     )
-    shown.receive(pounds, 999)
-    before = shown.shown()["totals"]
-    shown.receive(yen, 999)
+    live_figures.receive(pounds, 999)
+    before = live_figures.shown()["totals"]
+    live_figures.receive(yen, 999)
 
     money = {"revenue_minor/GBP": 700, "revenue_minor/JPY": 1_250}
-    totals = shown.shown()["totals"]
+    totals = live_figures.shown()["totals"]
     assert 700 == before["revenue_minor"]
     assert money == {name: size for name, size in totals.items() if "revenue" in name}
-    assert [{"orders": 2, **money}] == list(shown.seconds().values())
-    assert [700, 1_250] == [each["revenue_minor"] for each in shown.shown()["countries"]]
+    assert [{"orders": 2, **money}] == list(live_figures.seconds().values())
+    assert [700, 1_250] == [each["revenue_minor"] for each in live_figures.shown()["countries"]]
 
 
 def test_what_has_begun_and_not_ended_is_left_and_never_less_than_nothing():
     """Disputes that were opened before there was a figure of them may end all the same."""
     counted = []
     for counts in ({"orders": 1}, {"disputes": 3, "disputes_closed": 1}, {"disputes_closed": 9}):
-        shown = Figures(FIGURES_OF_ORDERS)
-        shown.receive(figures(disputes=1))
-        shown.receive(
+        live_figures = Figures(FIGURES_OF_ORDERS)
+        live_figures.receive(figures(disputes=1))
+        live_figures.receive(
             FiguresUpdated(minute_ms=0, country="Japan", partition=1, counts=counts, sums={})
         )
-        counted.append(shown.shown()["totals"]["disputes_open"])
+        counted.append(live_figures.shown()["totals"]["disputes_open"])
 
     assert [1, 3, 0] == counted
 
 
 def test_what_banks_hold_is_shown_by_currency_and_never_less_than_nothing():
     """Yen do not make up for pounds, nor does what was taken before there was a figure of it."""
-    shown = Figures(FIGURES_OF_ORDERS)
-    taken = {"disputes_taken_minor/GBP": 1_250, "disputes_taken_minor/JPY": 900}
+    live_figures = Figures(FIGURES_OF_ORDERS)
+    withdrawals = {"disputes_taken_minor/GBP": 1_250, "disputes_taken_minor/JPY": 900}
     back = {"disputes_decided_minor/GBP": 1_000, "disputes_decided_minor/JPY": 2_000}
-    for partition, sums in enumerate((taken, back, {"disputes_decided_minor/KWD": 10})):
-        shown.receive(
+    for partition, sums in enumerate((withdrawals, back, {"disputes_decided_minor/KWD": 10})):
+        live_figures.receive(
             FiguresUpdated(
                 minute_ms=0, country="Japan", partition=partition, counts={"other": 1}, sums=sums
             )
         )
-    totals = shown.shown()["totals"]
+    totals = live_figures.shown()["totals"]
 
     assert {"GBP": 250, "JPY": 0} == amounts_of(totals, "disputes_held_minor")
     assert "disputes_held_minor" not in totals, "there is no sum over currencies"
@@ -251,11 +251,11 @@ def test_what_banks_hold_is_shown_by_currency_and_never_less_than_nothing():
 
 def test_figures_that_are_repeated_count_nothing():
     """A worker that starts again reads old ones and repeats them; figures only grow."""
-    shown = Figures(FIGURES_OF_ORDERS)
+    live_figures = Figures(FIGURES_OF_ORDERS)
     for message in (figures(orders=3), figures(orders=3), figures(orders=1)):
-        shown.receive(message)
+        live_figures.receive(message)
 
-    totals = shown.shown()["totals"]
+    totals = live_figures.shown()["totals"]
     assert (3, 700) == (totals["orders"], totals["revenue_minor"])
 
 
@@ -283,14 +283,14 @@ async def test_figures_that_nobody_has_signed_count_nothing(monkeypatch: pytest.
         await asyncio.sleep(0)
         for offset, sent in enumerate((plain, signed(plain, "two"), signed(plain, "one"))):
             yield as_read(sent, offset), False
-            counted.append(shown.shown()["totals"].get("orders", 0))
+            counted.append(live_figures.shown()["totals"].get("orders", 0))
 
     counted: list[int] = []
-    shown = Figures(FIGURES_OF_ORDERS)
+    live_figures = Figures(FIGURES_OF_ORDERS)
     monkeypatch.setattr(figures_module, "follow", lying_there)
     monkeypatch.setattr(figures_module, "as_read", lambda record: record)
 
-    await shown.run("figures", config)
+    await live_figures.run("figures", config)
 
     assert [0, 0, 3] == counted
 
@@ -351,11 +351,11 @@ async def test_a_snapshot_comes_first_and_then_the_change(client: Any):
 async def test_who_comes_again_is_emitted_what_was_missed(client: Any):
     """By the id of the last event; with one of nobody, all of it."""
     stream = await client.get("/live")
-    _, said, _ = await received(stream, "totals")
+    _, event_id, _ = await received(stream, "totals")
     stream.close()
     client.app[OPEN_ORDERS][0].receive("o1", row())
 
-    again = await client.get("/live", headers={"Last-Event-ID": said})
+    again = await client.get("/live", headers={"Last-Event-ID": event_id})
     anew = await client.get("/live", headers={"Last-Event-ID": "nobody-7"})
 
     assert "change" == (await received(again, "open_orders"))[0]

@@ -11,10 +11,10 @@ from app.chaos.load import Load
 
 async def test_what_is_under_way_ends_with_the_drill(aiohttp_server: Any) -> None:
     """Else each request is tried again in a closed session, and ends in a traceback."""
-    asked: asyncio.Queue[str] = asyncio.Queue()
+    paths: asyncio.Queue[str] = asyncio.Queue()
 
     async def never(request: web.Request) -> web.Response:
-        asked.put_nowait(request.path)
+        paths.put_nowait(request.path)
         await asyncio.Event().wait()
         return web.Response()
 
@@ -25,7 +25,7 @@ async def test_what_is_under_way_ends_with_the_drill(aiohttp_server: Any) -> Non
         load = Load(7, str(server.make_url("")).rstrip("/"), session, "key")
         await load.burst(2, 1_000)
         for _ in range(2):
-            await asked.get()
+            await paths.get()
         load.end()
         async with asyncio.timeout(10):
             await load.join()

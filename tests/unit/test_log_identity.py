@@ -43,14 +43,14 @@ OLD = LogIdentity(cluster_id="c")
 def facts(
     committed: int | None = 50, mark: AppliedLog | None = None, **changed: object
 ) -> PlaceFacts:
-    known: dict[str, object] = {
+    fields: dict[str, object] = {
         "log": TopicLog(identity=A, partitions=4),
         "begin": 10,
         "end": 100,
         "committed": committed,
         "metadata": mark_of(mark) if mark is not None else "",
     }
-    return msgspec.convert(known | changed, PlaceFacts, from_attributes=True)
+    return msgspec.convert(fields | changed, PlaceFacts, from_attributes=True)
 
 
 def rows(log: AppliedLog | None = None, **highest: int) -> RowsView:
@@ -67,7 +67,7 @@ def joined() -> AppliedLog:
 
 
 @pytest.mark.parametrize(
-    ("at", "kept", "offset", "epoch"),
+    ("at", "view", "offset", "epoch"),
     [
         pytest.param(facts(None, begin=0), rows(), 0, 0, id="a new group begins at the beginning"),
         pytest.param(facts(None), rows(), 10, 0, id="or at what is left"),
@@ -102,16 +102,16 @@ def joined() -> AppliedLog:
     ],
 )
 def test_a_log_that_was_applied_goes_on(
-    at: PlaceFacts, kept: RowsView | None, offset: int, epoch: int
+    at: PlaceFacts, view: RowsView | None, offset: int, epoch: int
 ) -> None:
     """At which offset, in which epoch."""
-    position = judge(SOURCE, at, kept)
+    position = judge(SOURCE, at, view)
 
     assert (offset, epoch) == (position.offset, position.log.epoch)
 
 
 @pytest.mark.parametrize(
-    ("at", "kept", "says"),
+    ("at", "view", "says"),
     [
         pytest.param(None, rows(), "orders/1 is gone from the broker", id="gone"),
         pytest.param(
@@ -196,18 +196,18 @@ def test_a_log_that_was_applied_goes_on(
     ],
 )
 def test_a_log_that_was_not_applied_is_refused(
-    at: PlaceFacts | None, kept: RowsView | None, says: str
+    at: PlaceFacts | None, view: RowsView | None, says: str
 ) -> None:
     """The message says what was, what is, and what to do."""
     with pytest.raises(LogRefused) as refused:
-        judge(SOURCE, at, kept)
+        judge(SOURCE, at, view)
 
     assert says in str(refused.value)
     assert "Operator: " in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("metadata", "ends", "kept", "ran"),
+    ("metadata", "ends", "stored_logs", "ran"),
     [
         pytest.param([], [0, 0], [{}], False, id="nothing committed, nothing written"),
         pytest.param([], [], [], False, id="it has no topic yet"),
@@ -222,17 +222,17 @@ def test_a_log_that_was_not_applied_is_refused(
     ],
 )  # fmt: skip
 def test_a_service_has_run_when_anything_of_it_is_left(
-    metadata: list[str], ends: list[int], kept: list[AppliedLogs], *, ran: bool
+    metadata: list[str], ends: list[int], stored_logs: list[AppliedLogs], *, ran: bool
 ) -> None:
     """Commits expire; the end of what only it writes never falls, whatever is deleted."""
-    assert ran == has_run(metadata, ends, kept)
+    assert ran == has_run(metadata, ends, stored_logs)
 
 
-@pytest.mark.parametrize("kept", [None, rows()])
-def test_a_service_that_has_never_run_begins_with_what_there_is(kept: RowsView | None) -> None:
+@pytest.mark.parametrize("view", [None, rows()])
+def test_a_service_that_has_never_run_begins_with_what_there_is(view: RowsView | None) -> None:
     """Its commit says that it is new, once: with what it commits at its next start, it is not."""
-    first = judge(SOURCE, facts(None), kept, has_run=False)
-    again = judge(SOURCE, facts(10, first.log), kept and rows(applied()), has_run=True)
+    first = judge(SOURCE, facts(None), view, has_run=False)
+    again = judge(SOURCE, facts(10, first.log), view and rows(applied()), has_run=True)
 
     assert (10, joined(), False) == (first.offset, first.log, first.is_committed)
     assert (10, applied(), False) == (again.offset, again.log, again.is_committed)
@@ -279,9 +279,9 @@ def test_metadata_of_somebody_else_names_no_log(metadata: str) -> None:
 
 def test_what_is_stored_is_read_again() -> None:
     """The row of a partition, and the metadata of a commit."""
-    known = {"orders": applied(B, 7), "payflow-order-orders-changelog": applied()}
+    log_by_topic = {"orders": applied(B, 7), "payflow-order-orders-changelog": applied()}
 
-    assert known == decode_logs(encode_logs(known))
+    assert log_by_topic == decode_logs(encode_logs(log_by_topic))
     assert {} == decode_logs(None)
     assert applied(B, 7, adopted=True) == log_of_mark(mark_of(applied(B, 7, adopted=True)))
 
@@ -312,9 +312,9 @@ def test_the_name_of_a_source_says_its_epoch() -> None:
 def test_metadata_is_asked_for_with_topic_ids() -> None:
     """Version 10, byte for byte as KIP-516 has it; version 5 where the broker is older."""
     query = logs._MetadataQuery(["orders"])
-    asked = query.prepare({3: (0, 13)})
+    request = query.prepare({3: (0, 13)})
     topic_id = "AAECAwQFBgcICQoLDA0ODw"
-    answer = asked.RESPONSE_TYPE(
+    answer = request.RESPONSE_TYPE(
         0,
         [],
         "cluster",
@@ -323,9 +323,9 @@ def test_metadata_is_asked_for_with_topic_ids() -> None:
         0,
         {},
     )
-    read = asked.RESPONSE_TYPE.decode(BytesIO(answer.encode()))
+    read = request.RESPONSE_TYPE.decode(BytesIO(answer.encode()))
 
-    assert bytes([2]) + bytes(16) + b"\x07orders" + b"\0" + bytes(4) == asked.encode()
+    assert bytes([2]) + bytes(16) + b"\x07orders" + b"\0" + bytes(4) == request.encode()
     assert {
         "orders": TopicLog(
             identity=LogIdentity(topic_id=topic_id, cluster_id="cluster"), partitions=0
@@ -357,15 +357,15 @@ async def test_logs_are_checked_again_when_the_broker_was_away(
 
 async def test_a_log_that_is_not_known_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else goes wrong: events must not flow without a check."""
-    said: list[str] = []
+    reasons: list[str] = []
 
     async def check(_logs: LogCheck, _app: object) -> None:
         raise ValueError("of another kind")
 
     monkeypatch.setattr(LogCheck, "_check", check)
-    monkeypatch.setattr(log_check, "hard_stop", said.append)
+    monkeypatch.setattr(log_check, "hard_stop", reasons.append)
     app: Any = None
 
     await LogCheck(Config()).check(app)
 
-    assert ["it is not known which logs there are: ValueError('of another kind')"] == said
+    assert ["it is not known which logs there are: ValueError('of another kind')"] == reasons

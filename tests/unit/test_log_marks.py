@@ -36,9 +36,12 @@ async def test_nothing_is_committed_of_what_was_not_checked() -> None:
     await marked(commit, logs.mark)(offsets)
     await marked(commit, logs.mark)({OTHERS: OffsetAndMetadata(7, "")})
 
-    [made] = committed
-    assert {ORDERS, FOREIGN} == set(made)
-    assert (LOG, "") == (log_of_mark(made[ORDERS].metadata), made[FOREIGN].metadata)
+    [offset_by_place] = committed
+    assert {ORDERS, FOREIGN} == set(offset_by_place)
+    assert (LOG, "") == (
+        log_of_mark(offset_by_place[ORDERS].metadata),
+        offset_by_place[FOREIGN].metadata,
+    )
 
 
 class Admin:
@@ -61,8 +64,8 @@ async def test_a_coordinator_that_is_loading_is_no_group_without_commits() -> No
     """It is asked again; what it refuses is raised."""
     loading, allowed = 14, 0
 
-    found = await commits(Admin(loading, allowed), "payflow-order")  # type: ignore[arg-type]
+    offset_by_place = await commits(Admin(loading, allowed), "payflow-order")  # type: ignore[arg-type]
 
-    assert {ORDERS: OffsetAndMetadata(7, "m")} == found
+    assert {ORDERS: OffsetAndMetadata(7, "m")} == offset_by_place
     with pytest.raises(GroupAuthorizationFailedError, match="payflow-order"):
         await commits(Admin(30), "payflow-order")  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ def test_a_line_says_where_we_are(lines):
         "event": "charged",
         "logger": "app.x",
         "level": "info",
-    } == {name: said for name, said in logged(lines).items() if name != "timestamp"}
+    } == {name: text for name, text in logged(lines).items() if name != "timestamp"}
 
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "console"])
