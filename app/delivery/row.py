@@ -4,7 +4,7 @@ The two are written in one put, so they can never disagree.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar, cast
@@ -252,10 +252,9 @@ def advanced(row: Row[object], record: Record) -> Row[object]:
     return msgspec.structs.replace(row, applied_offsets={**before, record.source: highest})
 
 
-def highest_applied(bodies: Iterable[bytes], source: str) -> int:
-    """Return the highest offset of `source` that any of the stored rows has applied; -1: none."""
-    offsets = (_decode_offsets(body).applied_offsets.get(source, -1) for body in bodies)
-    return max(offsets, default=-1)
+def offsets_of(body: bytes) -> Mapping[str, int]:
+    """Return the applied offsets of a stored row. Raises msgspec.DecodeError."""
+    return _decode_offsets(body).applied_offsets
 
 
 def outbox_of(body: bytes) -> tuple[OutboxEntry, ...]:

@@ -17,7 +17,7 @@ from app.kafka.producer import produce_signed
 from app.wire.codecs import Poison
 from app.wire.records import Outgoing
 from app.worker.changelog_files import put_rows
-from app.worker.open_partitions import Readers
+from app.worker.open_partitions import OpenPartitions
 from app.worker.store import Store
 
 log = structlog.get_logger(__name__)
@@ -33,26 +33,28 @@ class Producers(Protocol):
 
 async def produce_left_behind(
     app: Producers,
-    readers: Readers,
-    places: Sequence[TopicPartition],
+    readers: Mapping[TopicPartition, tuple[Agent, Store | None]],
+    opened: OpenPartitions,
     facts: Mapping[TopicPartition, PlaceFacts],
     config: Config,
 ) -> None:
-    """Produce it for each of `places` that was adopted and that no start has taken yet.
+    """Produce it for each place that was adopted and that no start has taken yet.
 
     It comes before the commit that takes them: after a crash between it is produced again, and
-    whoever reads it knows the ids. Raises KafkaError.
+    whoever reads it knows the ids. Raises KafkaError, and as `OpenPartitions.check` does.
     """
     by_rows: defaultdict[tuple[str, int], dict[tuple[str, int], Adopted]] = defaultdict(dict)
-    for place in places:
-        agent, store = readers[place.topic]
+    stores: dict[str, tuple[Agent, Store]] = {}
+    for place, (agent, store) in readers.items():
         adoption = _adoption(facts.get(place))
         if adoption and store is not None and place.partition in store.open_partitions():
             by_rows[agent.name, place.partition][place.topic, place.partition] = adoption
+            stores[agent.name] = agent, store
     for (name, at), adopted in by_rows.items():
-        agent, store = readers[next(iter(adopted))[0]]
-        assert store is not None, name
-        await _produce(app.producer_of(name), agent, store, at, adopted, config)
+        agent, store = stores[name]
+        producer = app.producer_of(name)
+        async for page in opened.pages(store, at):
+            await _produce(producer, agent, store, at, page, adopted, config)
 
 
 def _adoption(facts: PlaceFacts | None) -> Adopted | None:
@@ -63,17 +65,18 @@ def _adoption(facts: PlaceFacts | None) -> Adopted | None:
     return Adopted(before=mark.before, produced=mark.produced)
 
 
-async def _produce(  # noqa: PLR0913  whose rows, where, and what was adopted
+async def _produce(  # noqa: PLR0913  whose rows, which, and what was adopted
     producer: AIOKafkaProducer,
     agent: Agent,
     store: Store,
     at: int,
+    page: Sequence[tuple[bytes, bytes]],
     adopted: Mapping[tuple[str, int], Adopted],
     config: Config,
 ) -> None:
     rows: dict[bytes, bytes] = {}
     records = list[Outgoing]()
-    for key, body in store.scan(at, b""):
+    for key, body in page:
         try:
             left = left_behind(agent, body, adopted)
         except (Poison, msgspec.DecodeError, ValueError) as error:

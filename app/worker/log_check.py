@@ -18,21 +18,21 @@ from aiokafka import TopicPartition
 from app.config import Config
 from app.delivery.agent import Agent
 from app.delivery.agent_topics import consumed_topics
-from app.delivery.row import LOGS_KEY, highest_applied
+from app.delivery.row import LOGS_KEY
 from app.host.exit import EXIT_REFUSED, hard_stop
 from app.kafka.applied_logs import AppliedLog, AppliedLogs, encode_logs, mark_of, marks_of
 from app.kafka.errors import BROKER_AWAY
 from app.kafka.groups import group_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
-from app.wire.records import Record, source_name
-from app.wire.topics import partitions_of, topic_name
+from app.wire.records import Record
+from app.wire.topics import partitions_of
+from app.worker.applied_rows import AppliedOffsets, applied_offsets, rows_view
 from app.worker.changelog_files import check_files, put_rows, refill
 from app.worker.first_start import has_service_run, report_start
 from app.worker.left_behind import produce_left_behind
 from app.worker.log_identity import (
     LogRefused,
     Position,
-    RowsView,
     Source,
     judge,
     raise_first,
@@ -130,7 +130,7 @@ class LogCheck:
         places = [place for place in assigned if place.topic in self._readers]
         if places:
             with suppress(Rebalanced):
-                await self._check_places(app, places, OpenPartitions(app, self._stores()))
+                await self._check_places(app, places, self._opened(app))
 
     async def _check_places(
         self, app: WorkerApp, places: Sequence[TopicPartition], opened: OpenPartitions
@@ -140,9 +140,11 @@ class LogCheck:
         changelogs = {place.topic: facts[place].log for place in own if place in facts}
         has_run = await self._has_run(app.owned_topics, places, facts, opened.logs.values())
         opened.check()
-        positions = self._judge(places, facts, opened.logs, has_run=has_run)
+        applied = await applied_offsets(places, facts, opened)
+        positions = self._judge(places, facts, opened, applied, has_run=has_run)
         refills = opened.refills(self._readers, facts, self.source)
-        await produce_left_behind(app, self._readers, places, facts, self.config)
+        readers = {place: self._readers[place.topic] for place in places}
+        await produce_left_behind(app, readers, opened, facts, self.config)
         opened.check()
         self.positions |= positions
         unsaid = {
@@ -171,25 +173,26 @@ class LogCheck:
         changelogs: Mapping[str, TopicLog],
     ) -> None:
         """Fill changelogs, and have the rows note which logs they apply from now on."""
-
-        def go_on() -> None:
-            self.filled_at = time.monotonic()
-            opened.check()
-
         for store, at in opened.places:
             was = opened.logs[store.changelog, at]
             is_filled = (store.changelog, at) in refills
             now = self._logs_of(store, at, was, changelogs, is_filled=is_filled)
             put = partial(self._put, app)
             if is_filled:
-                await refill(put, store, at, go_on)
+                await refill(put, store, at, opened.go_on)
             if now != was:
                 await put(store, at, {LOGS_KEY: encode_logs(now)})
-            go_on()
+            opened.go_on()
 
     def _stores(self) -> list[Store]:
         stores = {id(store): store for _, store in self._readers.values() if store is not None}
         return list(stores.values())
+
+    def _opened(self, app: WorkerApp) -> OpenPartitions:
+        def note_progress() -> None:
+            self.filled_at = time.monotonic()
+
+        return OpenPartitions(app, self._stores(), note_progress)
 
     async def _has_run(
         self,
@@ -207,7 +210,8 @@ class LogCheck:
         self,
         places: Sequence[TopicPartition],
         facts: Mapping[TopicPartition, PlaceFacts],
-        before: Mapping[tuple[str, int], AppliedLogs],
+        opened: OpenPartitions,
+        applied: AppliedOffsets,
         *,
         has_run: bool,
     ) -> dict[TopicPartition, Position]:
@@ -215,7 +219,8 @@ class LogCheck:
         refused: list[LogRefused] = []
         for place in sorted(places):
             try:
-                rows = self._rows(place, before)
+                store = self._readers[place.topic][1]
+                rows = rows_view(store, place, opened, applied) if store is not None else None
                 positions[place] = judge(
                     self.source(*place), facts.get(place), rows, has_run=has_run
                 )
@@ -223,23 +228,6 @@ class LogCheck:
                 refused.append(error)
         raise_first(refused)
         return positions
-
-    def _rows(
-        self, place: TopicPartition, before: Mapping[tuple[str, int], AppliedLogs]
-    ) -> RowsView | None:
-        """Return what the rows of `place` say; None: its agent keeps none."""
-        store = self._readers[place.topic][1]
-        if store is None or (store.changelog, place.partition) not in before:
-            return None
-
-        def highest(epoch: int) -> int | None:
-            if topic_name(place.topic).kind == "retry":
-                return None
-            bodies = (body for _, body in store.scan(place.partition, b""))
-            return highest_applied(bodies, source_name(place.topic, place.partition, epoch))
-
-        applied_log = before[store.changelog, place.partition].get(place.topic)
-        return RowsView(log=applied_log, highest=highest)
 
     def _logs_of(
         self,

@@ -4,12 +4,13 @@ A check waits for brokers, and partitions may come and go meanwhile: what was as
 be taken for an answer about others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 
 from app.delivery.agent import Agent
-from app.delivery.row import LOGS_KEY
+from app.delivery.row import LOGS_KEY, is_row
 from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, marks_of
 from app.kafka.logs import PlaceFacts
 from app.worker.log_identity import LogRefused, Source, is_to_be_filled, raise_first
@@ -43,8 +44,11 @@ def marks_of_table(
 class OpenPartitions:
     """The partitions of `stores` that are open now."""
 
-    def __init__(self, app: WorkerApp, stores: Sequence[Store]) -> None:
+    def __init__(
+        self, app: WorkerApp, stores: Sequence[Store], note_progress: Callable[[], None]
+    ) -> None:
         self._app = app
+        self._note_progress = note_progress
         self._stores = stores
         self._rebalances = app.rebalances
         self.places = self._places()
@@ -61,6 +65,24 @@ class OpenPartitions:
             raise Rebalanced("partitions were given up")
         if self._places() != self.places:
             raise PartitionsMoved("other partitions of tables are open than those asked about")
+
+    def go_on(self) -> None:
+        """Note that a check got further. Raises as `check` does."""
+        self._note_progress()
+        self.check()
+
+    async def pages(self, store: Store, at: int) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        """Yield the rows of a partition a page at a time; other tasks run between two pages.
+
+        Nothing runs between the reading of a page and its first use: a row is as it was read until
+        who uses it awaits. Raises as `check` does.
+        """
+        last: bytes | None = None
+        while page := store.page(at, last):
+            self.go_on()
+            yield [(key, body) for key, body in page if is_row(key)]
+            last = page[-1][0]
+            await asyncio.sleep(0)
 
     def refills(
         self,

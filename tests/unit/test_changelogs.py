@@ -6,12 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 
 from app.config import Config
-from app.delivery.row import LOGS_KEY, ONCE_PREFIX
+from app.delivery.row import LOGS_KEY, ONCE_PREFIX, Row, encode_row
 from app.kafka import logs as kafka_logs
 from app.kafka.applied_logs import AppliedLog, decode_logs, encode_logs, log_of_mark, mark_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog
@@ -19,6 +20,7 @@ from app.registry import load_agents
 from app.wire.records import Outgoing
 from app.wire.topics import partitions_of
 from app.worker import changelog_files, log_check
+from app.worker.applied_rows import applied_offsets, rows_view
 from app.worker.changelog_files import TableFile, refill
 from app.worker.faust_app import PayflowApp
 from app.worker.log_check import LogCheck
@@ -221,7 +223,7 @@ async def test_a_changelog_is_filled_in_pages_and_each_is_a_sign_of_progress(
         await asyncio.sleep(0)
 
     first.logs._put = lambda _app, store, at, page: put(store, at, page)  # type: ignore[method-assign,assignment]
-    opened = log_check.OpenPartitions(first, [first.store])
+    opened = first.logs._opened(first)
     changelogs = {CHANGELOG: TopicLog(identity=cluster.changelog.identity, partitions=PARTITIONS)}
     await first.logs._note(first, opened, {(CHANGELOG, 0)}, changelogs)
 
@@ -236,6 +238,44 @@ async def test_a_changelog_is_filled_in_pages_and_each_is_a_sign_of_progress(
     with pytest.raises(log_check.Rebalanced):
         await refill(put, first.store, 0, go_on)
     assert [1] == pages, "nothing is written over what another worker writes"
+
+
+async def test_what_rows_have_applied_is_read_in_pages(first: App) -> None:
+    """A partition of a month takes minutes: the loop goes on, and the watchdog sees progress."""
+    # A new group, whose rows have applied offsets of the log that has epoch 0.
+    facts = await first.cluster.place_facts()
+    facts[ORDERS] = msgspec.structs.replace(facts[ORDERS], committed=None, metadata="")
+    count = 2 * PAGE_ROWS_MAX + 1
+    rows = {
+        b"order-%05d" % n: encode_row(Row(state=None, applied_offsets={"orders/0": n}))
+        for n in range(count)
+    }
+    first.store.put(0, {**rows, b"order-00007": b"no row"})
+    opened, other = first.logs._opened(first), list[float | None]()
+
+    async def note_signs() -> None:
+        while True:
+            other.append(first.logs.filled_at)
+            first.logs.filled_at = None
+            await asyncio.sleep(0)
+
+    noting = asyncio.create_task(note_signs())
+    applied = await applied_offsets([ORDERS], facts, opened)
+    noting.cancel()
+
+    view = rows_view(first.store, ORDERS, opened, applied)
+    assert view is not None
+    assert (count - 1, -1) == (view.highest(0), view.highest(7))
+    assert 3 <= len([at for at in other if at is not None]), "each page is a sign of progress"
+
+    first.rebalances += 1
+    with pytest.raises(log_check.Rebalanced):
+        await applied_offsets([ORDERS], facts, opened)
+
+    facts[ORDERS] = msgspec.structs.replace(
+        facts[ORDERS], committed=7, metadata=mark_of(AppliedLog(identity=LOG))
+    )
+    assert {} == await applied_offsets([ORDERS], facts, opened), "nobody asks: nothing is read"
 
 
 async def test_a_changelog_goes_to_its_end_and_a_topic_to_what_is_decided(
@@ -290,7 +330,7 @@ async def test_partitions_that_open_while_a_check_waits_are_asked_about(
     first.in_commit = lambda: first.table._dbs.setdefault(1, other._db_for_partition(1))
 
     await first.logs.check(first)
-    assert [0, 1] == [at for _, at in log_check.OpenPartitions(first, [first.store]).places]
+    assert [0, 1] == [at for _, at in first.logs._opened(first).places]
     assert CHANGELOG in decode_logs(first.store.get(1, LOGS_KEY)), "the one that came is noted too"
     assert first.logs._is_noted
 
