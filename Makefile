@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-pythons check lint simulate courses security chaos up clean lock
+.PHONY: help setup demo unit test test-pythons check lint simulate courses security chaos bench up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -56,6 +56,10 @@ chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, 
 	@deploy/faketime || true
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SECONDS),--hostile-seconds $(SECONDS)) --report chaos.json
+
+bench: setup  ## What attacks, open pages and stops cost, verdicts under load; ONLY=attacked for one of them.
+	@for each in $(or $(ONLY),attacked stop tabs verdicts json_output); do \
+	    echo "bench: $$each" >&2; $(BIN)/python -m bench.$$each; done
 
 # One more than cores: some tests wait for processes and for time-outs that are what they test.
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))

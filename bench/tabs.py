@@ -22,6 +22,7 @@ from playwright.async_api import async_playwright
 
 from app.chaos.load import Load
 from app.config import Config
+from app.local.instance_folder import client_key
 from app.local.supervisor import Supervisor
 from app.operations.search.consumer_groups import groups
 
@@ -30,6 +31,7 @@ NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
 REST_SECONDS = 8.0
+SCOPES = ("orders:write", "orders:read", "returns", "stock")
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,8 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
         aiohttp.ClientSession() as session,
         async_playwright() as playwright,
     ):
-        load = Load(1, instance.config.console_url, session)
+        key = client_key(instance.config, SCOPES)
+        load = Load(1, instance.config.console_url, session, key)
         await load.stock_up(lambda: asyncio.sleep(5))
         playing = asyncio.create_task(load.play(rate))
         await asyncio.sleep(REST_SECONDS)
