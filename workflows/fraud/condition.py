@@ -129,8 +129,8 @@ def _truth(expression: Expression, world: World) -> Truth:
 def _plain(expression: Expression, world: World) -> Truth:
     if not expression.needs <= world.facts.keys():
         return ABSENT
-    found = _value(expression, world)
-    return Truth(holds=found, fails=not found) if isinstance(found, bool) else UNKNOWN
+    holds = _value(expression, world)
+    return Truth(holds=holds, fails=not holds) if isinstance(holds, bool) else UNKNOWN
 
 
 def _opposite(truth: Truth) -> Truth:
@@ -154,8 +154,8 @@ def _value(expression: Expression, world: World) -> Value:
     if not expression.parts:
         return _leaf(expression, world)
     values = [_value(part, world) for part in expression.parts]
-    known = [value for value in values if value is not None]
-    return _applied(expression, known, world) if len(known) == len(values) else None
+    operands = [value for value in values if value is not None]
+    return _applied(expression, operands, world) if len(operands) == len(values) else None
 
 
 def _applied(expression: Expression, values: Sequence[Fact], world: World) -> Value:
@@ -174,12 +174,12 @@ def _leaf(expression: Expression, world: World) -> Value:
 
 
 def _fact(expression: Expression, world: World) -> Value:
-    found = world.facts.get(str(expression.literal))
+    fact = world.facts.get(str(expression.literal))
     if expression.type == "number":
-        return None if found is None or isinstance(found, bool | str) else finite(found)
-    if expression.literal == COUNTRY and isinstance(found, str):
-        return country_code(found) or found
-    return found if isinstance(found, str if expression.type == "text" else bool) else None
+        return None if fact is None or isinstance(fact, bool | str) else finite(fact)
+    if expression.literal == COUNTRY and isinstance(fact, str):
+        return country_code(fact) or fact
+    return fact if isinstance(fact, str if expression.type == "text" else bool) else None
 
 
 def _within(expression: Expression, sought: str, world: World) -> bool | None:

@@ -54,12 +54,12 @@ class _Parser:
     def truth(self, raw: Any, place: str, depth: int) -> Expression:
         return self._typed(raw, place, depth, "flag")
 
-    def _typed(self, raw: Any, place: str, depth: int, wanted: Type) -> Expression:
-        found = self._any(raw, place, depth)
-        if found.type != wanted:
+    def _typed(self, raw: Any, place: str, depth: int, expected_type: Type) -> Expression:
+        expression = self._any(raw, place, depth)
+        if expression.type != expected_type:
             names = {"flag": "something true or false", "number": "a number", "text": "a text"}
-            raise RuleError(place, f"must be {names[wanted]}, is {names[found.type]}")
-        return found
+            raise RuleError(place, f"must be {names[expected_type]}, is {names[expression.type]}")
+        return expression
 
     def _any(self, raw: Any, place: str, depth: int) -> Expression:
         self._nodes += 1
@@ -78,11 +78,11 @@ class _Parser:
         return reader(operator, operands, inner, depth + 1)
 
     def _field(self, _operator: str, name: Any, place: str, _depth: int) -> Expression:
-        found = self._fields.get(name) if isinstance(name, str) else None
-        if found is None:
+        field = self._fields.get(name) if isinstance(name, str) else None
+        if field is None:
             raise RuleError(place, f"no such field{_near(name, self._fields)}")
         return Expression(
-            operator="field", type=found.type, literal=name, needs=frozenset(found.needs)
+            operator="field", type=field.type, literal=name, needs=frozenset(field.needs)
         )
 
     def _boolean(self, operator: str, operands: Any, place: str, depth: int) -> Expression:
@@ -165,17 +165,17 @@ def _aggregate(operator: str, operands: Any, place: str, _depth: int) -> Express
         raise RuleError(place, 'must look like {"of": "card", "window_seconds": 300}')
     parts = cast("dict[str, Any]", operands)
     try:
-        wanted = msgspec.convert({**parts, "function": operator}, Aggregate)
+        aggregate = msgspec.convert({**parts, "function": operator}, Aggregate)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$")
         raise RuleError(f"{place}{where.rstrip('`')}", reason) from error
     unknown = sorted(set(parts) - {"of", "window_seconds", "what", "below_minor"})
     if unknown:
         raise RuleError(f"{place}.{unknown[0]}", "no such part of an aggregate")
-    if (operator == "distinct") != bool(wanted.what):
+    if (operator == "distinct") != bool(aggregate.what):
         raise RuleError(f"{place}.what", "belongs to `distinct`, and `distinct` needs it")
     return Expression(
-        operator=operator, type="number", aggregate=wanted, needs=frozenset((wanted.of,))
+        operator=operator, type="number", aggregate=aggregate, needs=frozenset((aggregate.of,))
     )
 
 
@@ -191,8 +191,8 @@ def _items(operands: Any, place: str, *, least: int, most: int = NODES_MAX) -> S
     return items
 
 
-def _near(name: Any, known: Sequence[str] | Mapping[str, Field]) -> str:
+def _near(name: Any, candidates: Sequence[str] | Mapping[str, Field]) -> str:
     if not isinstance(name, str):
         return "; a text belongs here"
-    near = get_close_matches(name[:TEXT_MAX], list(known), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; one of {', '.join(known)}"
+    near = get_close_matches(name[:TEXT_MAX], list(candidates), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; one of {', '.join(candidates)}"

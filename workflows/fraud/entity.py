@@ -120,8 +120,8 @@ def insert(state: Entity, attempt: Attempt, *, place: Place | None, device: str)
     if any(_is_same(each, attempt) for each in state.seen):
         return state
     since_ms = attempt.at_ms if state.since_ms is None else min(state.since_ms, attempt.at_ms)
-    known, pending = _with_label(state, attempt)
-    entries, overflow = _entries_with(state, known)
+    entry, pending = _with_label(state, attempt)
+    entries, overflow = _entries_with(state, entry)
     after = replace(
         state, seen=entries, cut=state.cut + overflow, since_ms=since_ms, pending=pending
     )
@@ -176,9 +176,9 @@ def _entries_with(state: Entity, attempt: Attempt) -> tuple[tuple[Attempt, ...],
     # Counted from the older of this payment and the newest, so that one wrong clock drops nothing.
     newest_ms = state.seen[-1].at_ms if state.seen else attempt.at_ms
     low_ms = min(newest_ms, attempt.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
-    kept = list(_newer(state.seen, low_ms))
-    kept.insert(bisect_right(kept, attempt.at_ms, key=_at_ms), attempt)
-    return tuple(kept[-ENTRIES_MAX:]), max(len(kept) - ENTRIES_MAX, 0)
+    entries = list(_newer(state.seen, low_ms))
+    entries.insert(bisect_right(entries, attempt.at_ms, key=_at_ms), attempt)
+    return tuple(entries[-ENTRIES_MAX:]), max(len(entries) - ENTRIES_MAX, 0)
 
 
 def _newer(entries: tuple[Attempt, ...], low_ms: int) -> Iterable[Attempt]:
@@ -192,9 +192,9 @@ def _learned(profile: Profile, amount_minor: int) -> Profile:
     bound = max(
         profile.mean_minor * CLIP_RATIO, profile.mean_minor + CLIP_SD * profile.variance**0.5
     )
-    taken = min(float(amount_minor), bound)
+    clipped_minor = min(float(amount_minor), bound)
     weight = max(1.0 / count, PROFILE_WEIGHT_MIN)
-    step = taken - profile.mean_minor
+    step = clipped_minor - profile.mean_minor
     mean = profile.mean_minor + weight * step
     variance = (1.0 - weight) * (profile.variance + weight * step * step)
     return Profile(count=count, mean_minor=mean, variance=variance)

@@ -70,45 +70,45 @@ def of_payment(at_ms: int, amount_minor: int) -> dict[str, float]:
 def of_customer(state: Entity, attempt: Attempt) -> dict[str, float]:
     """Return the customer's figures at `attempt`, itself included in counts and means."""
     past = before(state, attempt)
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for days in WINDOWS_DAYS:
         amounts = [each.amount_minor for each in past if each.at_ms > attempt.at_ms - days * DAY_MS]
         count = len(amounts) + 1
-        found[f"customer_count_{days}d"] = float(count)
-        found[f"customer_mean_{days}d"] = (
+        figures[f"customer_count_{days}d"] = float(count)
+        figures[f"customer_mean_{days}d"] = (
             (sum(amounts) + attempt.amount_minor) / count / MAJOR_MINOR
         )
-    found.update(_against_profile(state, attempt))
+    figures.update(_against_profile(state, attempt))
     odd = [
         each.amount_minor
         for each in past
         if each.suspicious and each.at_ms > attempt.at_ms - SUSPICIOUS_DAYS * DAY_MS
     ]
-    found["suspicious_count_14d"] = float(len(odd))
-    found["suspicious_max_14d"] = max(odd, default=0) / MAJOR_MINOR
-    found["gap_hours"] = (attempt.at_ms - past[-1].at_ms) / HOUR_MS if past else NEVER
+    figures["suspicious_count_14d"] = float(len(odd))
+    figures["suspicious_max_14d"] = max(odd, default=0) / MAJOR_MINOR
+    figures["gap_hours"] = (attempt.at_ms - past[-1].at_ms) / HOUR_MS if past else NEVER
     hour = [each for each in past if each.at_ms > attempt.at_ms - HOUR_MS]
-    found["customer_count_1h"] = float(len(hour) + 1)
-    return found
+    figures["customer_count_1h"] = float(len(hour) + 1)
+    return figures
 
 
 def of_terminal(state: Entity, attempt: Attempt) -> dict[str, float]:
     """Return the terminal's figures at `attempt`: of payments a week old, by known labels."""
     mature = [each for each in before(state, attempt) if each.at_ms <= attempt.at_ms - DELAY_MS]
     frauds = [_is_known_fraud(each, attempt.at_ms) for each in mature]
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for days in WINDOWS_DAYS:
         low_ms = attempt.at_ms - DELAY_MS - days * DAY_MS
         labels = [fraud for each, fraud in zip(mature, frauds, strict=True) if each.at_ms > low_ms]
-        found[f"terminal_count_{days}d"] = float(len(labels))
-        found[f"terminal_risk_{days}d"] = sum(labels) / len(labels) if labels else 0.0
-    found.update(_run_of(mature, frauds, attempt.at_ms))
-    return found
+        figures[f"terminal_count_{days}d"] = float(len(labels))
+        figures[f"terminal_risk_{days}d"] = sum(labels) / len(labels) if labels else 0.0
+    figures.update(_run_of(mature, frauds, attempt.at_ms))
+    return figures
 
 
-def vector(found: Mapping[str, float], names: Sequence[str] = FEATURES) -> list[float]:
+def vector(figures: Mapping[str, float], names: Sequence[str] = FEATURES) -> list[float]:
     """Return the figures in the order of `names`; an unknown one is 0."""
-    return [found.get(name, 0.0) for name in names]
+    return [figures.get(name, 0.0) for name in names]
 
 
 def _against_profile(state: Entity, attempt: Attempt) -> dict[str, float]:

@@ -55,7 +55,7 @@ def _declined(state: PaymentCheck, entities: dict[Kind, str], judge: Judge) -> t
             kind=kind,
             amount_minor=judge.worth_minor(tried.amount_minor, tried.currency),
             at_ms=tried.ordered_at_ms,
-            met=_met(entities, kind),
+            met=_met_tags(entities, kind),
         )
         for kind, name in entities.items()
     )
@@ -72,7 +72,7 @@ def _questions(
             kind=kind,
             amount_minor=judge.worth_minor(paid.amount_minor, paid.currency),
             at_ms=paid.ordered_at_ms,
-            met=_met(entities, kind),
+            met=_met_tags(entities, kind),
             device=met_tag("device", device) if device else "",
             latitude=paid.origin.latitude,
             longitude=paid.origin.longitude,
@@ -91,11 +91,11 @@ def _judged(
 ) -> tuple[Message, ...]:
     verdict = verdict_on(paid, entities, state.answers, judge, at_ms)
     if state.label is not None and state.label.fraud:
-        known = f"known as fraud by {state.label.source}"
+        reason = f"known as fraud by {state.label.source}"
         verdict = FraudDetected(
             transaction_id=verdict.transaction_id,
             score=1.0,
-            reasons=(known, *verdict.reasons),
+            reasons=(reason, *verdict.reasons),
             rules_version=verdict.rules_version,
             basis=verdict.basis,
         )
@@ -177,5 +177,5 @@ def _entities(
     )
 
 
-def _met(entities: dict[Kind, str], own: Kind) -> tuple[str, ...]:
+def _met_tags(entities: dict[Kind, str], own: Kind) -> tuple[str, ...]:
     return tuple(met_tag(kind, name) for kind, name in entities.items() if kind != own)

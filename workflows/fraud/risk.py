@@ -24,7 +24,7 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
     if not isinstance(received, CheckEntity):
         return ()
     attempt = _attempt(received)
-    figures = _known(state, attempt, received)
+    figures = _figures_of_all(state, attempt, received)
     if received.kind == "customer":
         figures |= features.of_customer(state, attempt) | travel.of(state.place, _place(received))
     if received.kind == "terminal":
@@ -35,15 +35,15 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
             kind=received.kind,
             figures=figures,
             aggregates={
-                wanted.name: measure(state, attempt, wanted)
-                for wanted in received.wants
-                if wanted.of == received.kind
+                aggregate.name: measure(state, attempt, aggregate)
+                for aggregate in received.wants
+                if aggregate.of == received.kind
             },
         ),
     )
 
 
-def _known(state: Entity, attempt: Attempt, received: CheckEntity) -> dict[str, float]:
+def _figures_of_all(state: Entity, attempt: Attempt, received: CheckEntity) -> dict[str, float]:
     """Return the figures of every entity: since when it is known, its confirmed frauds."""
     since_ms = attempt.at_ms if state.since_ms is None else min(state.since_ms, attempt.at_ms)
     confirmed = [
@@ -51,13 +51,13 @@ def _known(state: Entity, attempt: Attempt, received: CheckEntity) -> dict[str, 
         for each in state.seen
         if 0 < each.fraud_at_ms <= attempt.at_ms and each.at_ms > attempt.at_ms - CONFIRMED_MS
     ]
-    found = {
+    figures = {
         f"{received.kind}_known_days": (attempt.at_ms - since_ms) / DAY_MS,
         f"{received.kind}_confirmed_frauds": float(len(confirmed)),
     }
     if received.kind == "customer" and received.device:
-        found["device_is_new"] = float(received.device not in state.devices)
-    return found
+        figures["device_is_new"] = float(received.device not in state.devices)
+    return figures
 
 
 # --- evolve --------------------------------------------------------------------

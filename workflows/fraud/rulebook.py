@@ -83,11 +83,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def wants(self) -> tuple[Aggregate, ...]:
         """Return what the rules that are active or on trial read, sorted by name."""
-        found: set[Aggregate] = set()
+        aggregates: set[Aggregate] = set()
         for compiled in self.rules.values():
             if compiled.rule.state in ("active", "shadow"):
-                found |= wants_of(compiled.expression)
-        return tuple(sorted(found, key=lambda wanted: wanted.name))
+                aggregates |= wants_of(compiled.expression)
+        return tuple(sorted(aggregates, key=lambda aggregate: aggregate.name))
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +125,8 @@ def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> C
 
 def with_rule(book: Book, compiled: CompiledRule) -> Book:
     """Return `book` with the rule, unless it knows a later version."""
-    known = book.rules.get(compiled.rule.rule_id)
-    if known is not None and known.rule.version > compiled.rule.version:
+    current = book.rules.get(compiled.rule.rule_id)
+    if current is not None and current.rule.version > compiled.rule.version:
         return book
     return replace(book, rules={**book.rules, compiled.rule.rule_id: compiled})
 
@@ -185,8 +185,8 @@ def _decision(hits: list[Rule]) -> tuple[Outcome, str]:
 
 
 def _is_snoozed(book: Book, rule_id: str, entities: tuple[str, ...], at_ms: int) -> bool:
-    found = (book.snoozes.get((rule_id, entity)) for entity in entities)
-    return any(each is not None and at_ms < each.until_ms for each in found)
+    snoozes = (book.snoozes.get((rule_id, entity)) for entity in entities)
+    return any(each is not None and at_ms < each.until_ms for each in snoozes)
 
 
 def _is_approved(rule: Rule) -> bool:

@@ -107,10 +107,10 @@ def label_in(message: Message, at_ms: int) -> PaymentLabelled | None:
 
 
 def _relabelled(state: PaymentCheck, label: PaymentLabelled) -> PaymentCheck:
-    known = state.label
-    if known is not None and known.known_at_ms > label.known_at_ms:
+    current = state.label
+    if current is not None and current.known_at_ms > label.known_at_ms:
         return state
-    if known is not None and known.fraud == label.fraud:
+    if current is not None and current.fraud == label.fraud:
         # What the entities know still holds; who labelled it last may close the case.
         return replace(state, label=label)
     return replace(state, label=label, label_emitted=False)

@@ -162,8 +162,8 @@ def _facts(
 
 
 def _in_force(models: tuple[Model, ...], at_ms: int, by_kind: dict[Kind, str]) -> Model | None:
-    begun = [each for each in models if each.valid_from_ms <= at_ms]
-    latest = max(begun, key=lambda each: each.valid_from_ms, default=None)
+    candidates = [each for each in models if each.valid_from_ms <= at_ms]
+    latest = max(candidates, key=lambda each: each.valid_from_ms, default=None)
     if latest is None or any(kind not in by_kind for kind in latest.needs):
         return None
     return latest
@@ -174,11 +174,11 @@ def _decided(
 ) -> tuple[Outcome, str]:
     if worth_minor is None and ruling.outcome == "allow" and not ruling.hits:
         return "review", UNRATED
-    said = model.band(active, score) if active and score is not None else "allow"
+    band = model.band(active, score) if active and score is not None else "allow"
     priority = ruling.hits[0].priority if ruling.hits else 0
-    if priority > MODEL_PRIORITY or LADDER.index(ruling.outcome) >= LADDER.index(said):
+    if priority > MODEL_PRIORITY or LADDER.index(ruling.outcome) >= LADDER.index(band):
         return ruling.outcome, ruling.decided_by
-    return said, MODEL
+    return band, MODEL
 
 
 def _score(ruling: Ruling, score: float | None) -> float:
@@ -190,11 +190,11 @@ def _score(ruling: Ruling, score: float | None) -> float:
 
 
 def _reasons(ruling: Ruling, basis: VerdictBasis) -> tuple[str, ...]:
-    found = [f"{rule.rule_id}: {rule.description}" for rule in ruling.hits]
+    reasons = [f"{rule.rule_id}: {rule.description}" for rule in ruling.hits]
     if basis.decided_by == MODEL:
         moved = ", ".join(
             f"{each.figure} {each.value:g} ({each.weight:+.2f})"
             for each in basis.contributions[:REASON_FIGURES]
         )
-        found.append(f"model {basis.model_version}: score {basis.model_score:.3f}; {moved}")
-    return tuple(found)
+        reasons.append(f"model {basis.model_version}: score {basis.model_score:.3f}; {moved}")
+    return tuple(reasons)

@@ -11,26 +11,26 @@ from workflows.fraud.entity import Attempt, Entity, around
 from workflows.fraud.entity_messages import Aggregate
 
 
-def measure(state: Entity, attempt: Attempt, wanted: Aggregate) -> float:
-    """Return the value of `wanted` for the fullest window that holds `attempt`."""
-    window_ms = wanted.window_seconds * 1000
-    entries = [each for each in around(state, attempt, window_ms) if _counts(each, wanted)]
+def measure(state: Entity, attempt: Attempt, aggregate: Aggregate) -> float:
+    """Return the value of `aggregate` for the fullest window that holds `attempt`."""
+    window_ms = aggregate.window_seconds * 1000
+    entries = [each for each in around(state, attempt, window_ms) if _counts(each, aggregate)]
     ends = {attempt.at_ms, *(each.at_ms for each in entries if each.at_ms > attempt.at_ms)}
-    value = _VALUES[wanted.function]
+    value = _VALUES[aggregate.function]
     return max(
-        value([each for each in entries if end_ms - window_ms < each.at_ms <= end_ms], wanted)
+        value([each for each in entries if end_ms - window_ms < each.at_ms <= end_ms], aggregate)
         for end_ms in ends
     )
 
 
-def _counts(each: Attempt, wanted: Aggregate) -> bool:
-    if each.declined != (wanted.function == "declines"):
+def _counts(each: Attempt, aggregate: Aggregate) -> bool:
+    if each.declined != (aggregate.function == "declines"):
         return False
-    return not wanted.below_minor or each.amount_minor < wanted.below_minor
+    return not aggregate.below_minor or each.amount_minor < aggregate.below_minor
 
 
-def _distinct(entries: Sequence[Attempt], wanted: Aggregate) -> float:
-    start = f"{wanted.what}:"
+def _distinct(entries: Sequence[Attempt], aggregate: Aggregate) -> float:
+    start = f"{aggregate.what}:"
     return float(len({tag for each in entries for tag in each.met if tag.startswith(start)}))
 
 

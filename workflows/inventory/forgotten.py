@@ -23,19 +23,19 @@ class Forgotten(Struct, frozen=True, kw_only=True):
     """How many names the newest stretch has; 0 once it is full."""
 
 
-def note(forgotten: Forgotten, at_ms: int, *, known: int, known_max: int) -> Forgotten:
+def note(forgotten: Forgotten, at_ms: int, *, names: int, names_max: int) -> Forgotten:
     """Return `forgotten` after one more name was noted at `at_ms`.
 
-    `known`: how many names the memory held before, of `known_max`, a multiple of STRETCH. The name
+    `names`: how many names the memory held before, of `names_max`, a multiple of STRETCH. The name
     that it drops is in the oldest stretch, which counts as forgotten whole.
     """
     # Names of a row of before their times were noted are older than this one.
-    before = -(-known // STRETCH)
+    before = -(-names // STRETCH)
     *full, newest = forgotten.stretches_ms or (at_ms,) * (before + 1)
     if forgotten.stretches_ms and not forgotten.noted:
         full, newest = [*full, newest], at_ms
     until_ms = forgotten.until_ms
-    if len(full) * STRETCH >= known_max:
+    if len(full) * STRETCH >= names_max:
         dropped_ms, *full = full
         until_ms = max(until_ms, min([dropped_ms, *_latest(full)]))
     return replace(

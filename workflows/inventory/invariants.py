@@ -27,20 +27,20 @@ def project(
     """Add `message`, emitted at `at_ms`, to `facts`."""
     match message:
         case ReceiveStock():
-            _asked(facts, message, message.receipt_id, message.quantity, at_ms)
+            _add_command(facts, message, message.receipt_id, message.quantity, at_ms)
         case AdjustStock():
-            _asked(facts, message, message.adjustment_id, message.delta, at_ms)
+            _add_command(facts, message, message.adjustment_id, message.delta, at_ms)
         case StockReceived():
             _answered(facts, message.receipt_id, message.sku, message.quantity, at_ms)
         case StockAdjusted():
             _answered(facts, message.adjustment_id, message.sku, message.delta, at_ms)
 
 
-def _asked(
-    facts: Facts, asked: ReceiveStock | AdjustStock, ask_id: str, units: int, at_ms: int
+def _add_command(
+    facts: Facts, command: ReceiveStock | AdjustStock, ask_id: str, units: int, at_ms: int
 ) -> None:
-    delivery = _delivery(facts, ask_id, asked.sku, at_ms)
-    delivery.before = asked.reference and f"{asked.sku}/{asked.reference}"
+    delivery = _delivery(facts, ask_id, command.sku, at_ms)
+    delivery.before = command.reference and f"{command.sku}/{command.reference}"
     delivery.asks += 1
     delivery.units = abs(units)
 
@@ -132,13 +132,13 @@ def _shelves_due(snapshot: Snapshot) -> dict[str, Shelf]:
     due: dict[str, Shelf] = {
         sku: Shelf(received=units) for sku, units in snapshot.facts.received.items()
     }
-    for known in snapshot.facts.orders.values():
-        held = known.reserved and not known.released and not known.created
-        for sku, units in known.shipping_lines if held or known.shipped else ():
+    for order in snapshot.facts.orders.values():
+        held = order.reserved and not order.released and not order.created
+        for sku, units in order.shipping_lines if held or order.shipped else ():
             shelf = due.setdefault(sku, Shelf())
             shelf.held += units if held else 0
-            shelf.shipped += units if known.shipped else 0
-        for returned in known.returns.values():
+            shelf.shipped += units if order.shipped else 0
+        for returned in order.returns.values():
             for sku, units in returned.units if returned.accepted_ms else ():
                 due.setdefault(sku, Shelf()).shipped -= units
     return due
@@ -147,10 +147,10 @@ def _shelves_due(snapshot: Snapshot) -> dict[str, Shelf]:
 def _units_moving(snapshot: Snapshot) -> Counter[str]:
     """Return the units by SKU that may be on their way between two places."""
     moving: Counter[str] = Counter()
-    for key, known in snapshot.facts.orders.items():
-        if snapshot.moving(key, known):
-            moving.update(dict(known.lines))
-            for returned in known.returns.values():
+    for key, order in snapshot.facts.orders.items():
+        if snapshot.moving(key, order):
+            moving.update(dict(order.lines))
+            for returned in order.returns.values():
                 moving.update(dict(returned.units) if not returned.is_over else {})
     for delivery in snapshot.facts.deliveries.values():
         if _under_way(snapshot, delivery):

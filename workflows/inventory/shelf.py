@@ -52,11 +52,11 @@ def knows(state: Stock, order_id: str) -> bool:
     return order_id in state.held or order_id in state.sent or order_id in state.closed
 
 
-def grants(state: Stock, asked: stock.ReserveStock) -> bool:
+def grants(state: Stock, command: stock.ReserveStock) -> bool:
     """Return whether the units can be held for an order that is new to the shelf."""
-    if knows(state, asked.order_id) or len(state.held) >= OPEN_ORDERS_MAX:
+    if knows(state, command.order_id) or len(state.held) >= OPEN_ORDERS_MAX:
         return False
-    return asked.quantity <= state.on_hand
+    return command.quantity <= state.on_hand
 
 
 def is_late(state: Stock, order_id: str, at_ms: int) -> bool:
@@ -65,9 +65,9 @@ def is_late(state: Stock, order_id: str, at_ms: int) -> bool:
     return not knows(state, order_id) and at_ms <= until_ms
 
 
-def applied(state: Stock, asked: stock.AdjustStock) -> int:
+def applied(state: Stock, command: stock.AdjustStock) -> int:
     """Return the units that a count adds or takes: on hand never falls below zero."""
-    return max(asked.delta, -state.on_hand)
+    return max(command.delta, -state.on_hand)
 
 
 def is_counted(state: Stock, message: stock.Counted) -> bool:
@@ -176,5 +176,5 @@ def _close(state: Stock, order_id: str, at_ms: int) -> Stock:
     )
 
 
-def _noted(forgotten: Forgotten, at_ms: int, known: int) -> Forgotten:
-    return note(forgotten, at_ms, known=known, known_max=REMEMBERED_MAX)
+def _noted(forgotten: Forgotten, at_ms: int, names: int) -> Forgotten:
+    return note(forgotten, at_ms, names=names, names_max=REMEMBERED_MAX)

@@ -73,20 +73,20 @@ def once(received: Message) -> tuple[str, ...]:
             return ()
 
 
-def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
-    order_id, sku = asked.order_id, asked.sku
+def _reservation(state: Stock, command: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
+    order_id, sku = command.order_id, command.sku
     if is_late(state, order_id, at_ms):
         # Inventory has a deadline, and gives up a request that gets no answer.
         return ()
     has = state.held.get(order_id) or state.sent.get(order_id)
-    if has or grants(state, asked):
-        return (stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity),)
-    is_full = asked.quantity <= state.on_hand and len(state.held) >= OPEN_ORDERS_MAX
+    if has or grants(state, command):
+        return (stock.StockReserved(order_id=order_id, sku=sku, quantity=has or command.quantity),)
+    is_full = command.quantity <= state.on_hand and len(state.held) >= OPEN_ORDERS_MAX
     return (
         stock.StockRefused(
             order_id=order_id,
             sku=sku,
-            quantity=asked.quantity,
+            quantity=command.quantity,
             on_hand=state.on_hand,
             reason=stock.TOO_MANY_OPEN_ORDERS if is_full else stock.OUT_OF_STOCK,
         ),
@@ -96,14 +96,14 @@ def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[M
 def _check_known(state: Stock, received: Message, at_ms: int) -> None:
     match received:
         case stock.UnshipStock(order_id=order_id):
-            known = knows(state, order_id)
+            is_known = knows(state, order_id)
             until_ms = state.closed_forgotten.until_ms
         case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
-            known = is_counted(state, received)
+            is_known = is_counted(state, received)
             until_ms = state.counted_forgotten.until_ms
         case _:
             return
-    if not known and at_ms <= until_ms:
+    if not is_known and at_ms <= until_ms:
         raise PossiblyRepeated(
             "this shelf has forgotten what was counted so long ago, perhaps this too. Operator: "
             "search its topic for the same message; where it is the first, adjust the stock"

@@ -55,89 +55,89 @@ INITIAL = Books()
 
 def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
     """Return the entries that `received` makes due and that are not posted yet."""
-    known = _noted(state, received)
+    books = _noted(state, received)
     due: list[EntryPosted] = []
     match received:
         case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
             cash = moved("cash_at_provider", "customer_receivable", amount_minor)
-            due = [_entry(known, transaction_id, PAYMENT, cash), *_sale(known, transaction_id)]
-            due += _recovered(known, transaction_id)
+            due = [_entry(books, transaction_id, PAYMENT, cash), *_sale(books, transaction_id)]
+            due += _recovered(books, transaction_id)
         case PaymentWrittenOff(transaction_id=transaction_id):
-            due = [*_sale(known, transaction_id), *_lost(known, received)]
+            due = [*_sale(books, transaction_id), *_lost(books, received)]
         case PaymentRefunded(
             transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor
         ):
             account: Account = "cash_at_bank" if received.by_hand else "cash_at_provider"
             cause = f"{REFUND_BY_HAND if received.by_hand else REFUND}{refund_id}"
             cash = moved(lowered_by_refund(received.kind), account, amount_minor)
-            known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, transaction_id, cause, cash)]
+            books = books if books.currency else replace(books, currency=received.currency)
+            due = [_entry(books, transaction_id, cause, cash)]
         case PaymentRefundFailed(was_refunded=True, transaction_id=transaction_id):
             cash = moved(
                 "cash_at_provider", lowered_by_refund(received.kind), received.amount_minor
             )
-            known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, transaction_id, f"{REFUND_FAILED}{received.refund_id}", cash)]
+            books = books if books.currency else replace(books, currency=received.currency)
+            due = [_entry(books, transaction_id, f"{REFUND_FAILED}{received.refund_id}", cash)]
         case (
             RecognizeSale(transaction_id=transaction_id)
             | ReverseSale(transaction_id=transaction_id)
         ):
-            due = _sale(known, transaction_id)
-            if known.goods_are == "stopped":
-                due += _recovered(known, transaction_id)
+            due = _sale(books, transaction_id)
+            if books.goods_are == "stopped":
+                due += _recovered(books, transaction_id)
         case BalanceTransactionReported() | BalanceTransactionPaidOut():
-            due = entries_of(received, known.posted)
+            due = entries_of(received, books.posted)
         case _:
             due = entries_of_dispute(received)
     return tuple(each for each in due if each.cause not in state.posted and each.postings)
 
 
-def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
+def _sale(books: Books, transaction_id: str) -> list[EntryPosted]:
     """Return the sale and, when the items were stopped, its reversal; needs the amounts."""
-    if not known.currency or known.goods_are == "here":
+    if not books.currency or books.goods_are == "here":
         return []
-    goods_minor, charges_minor = known.goods_minor, known.charges_minor
-    if known.shipped_goods_minor is not None and not known.is_net:
-        goods_minor, charges_minor = known.shipped_goods_minor, known.shipped_charges_minor
+    goods_minor, charges_minor = books.goods_minor, books.charges_minor
+    if books.shipped_goods_minor is not None and not books.is_net:
+        goods_minor, charges_minor = books.shipped_goods_minor, books.shipped_charges_minor
     sold = (
         *side("customer_receivable", goods_minor + charges_minor),
         *side("revenue", -goods_minor),
         *side("shipping" if charges_minor >= 0 else "revenue", -charges_minor),
     )
-    entries = [_entry(known, transaction_id, "sale", sold)]
-    if known.goods_are == "stopped":
+    entries = [_entry(books, transaction_id, "sale", sold)]
+    if books.goods_are == "stopped":
         back = tuple(
             Posting(
                 account=each.account, debit_minor=each.credit_minor, credit_minor=each.debit_minor
             )
             for each in sold
         )
-        entries.append(_entry(known, transaction_id, "sale reversed", back))
+        entries.append(_entry(books, transaction_id, "sale reversed", back))
     return entries
 
 
-def _lost(known: Books, received: PaymentWrittenOff) -> list[EntryPosted]:
+def _lost(books: Books, received: PaymentWrittenOff) -> list[EntryPosted]:
     """Return the loss of what is written off, unless the items are back or it is paid.
 
     It may be redriven, and then comes after the payment that ended it.
     """
-    if known.goods_are == "stopped" or PAYMENT in known.posted:
+    if books.goods_are == "stopped" or PAYMENT in books.posted:
         return []
     sides = moved("bad_debts", "customer_receivable", received.amount_minor)
-    return [_entry(known, received.transaction_id, WRITTEN_OFF, sides)]
+    return [_entry(books, received.transaction_id, WRITTEN_OFF, sides)]
 
 
-def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
+def _recovered(books: Books, transaction_id: str) -> list[EntryPosted]:
     """Return the reversal of what was written off: it was paid after all, or the items are back."""
-    lost_minor = known.balances.get("bad_debts", 0)
+    lost_minor = books.balances.get("bad_debts", 0)
     sides = moved("customer_receivable", "bad_debts", lost_minor)
-    return [_entry(known, transaction_id, f"{WRITTEN_OFF} reversed", sides)]
+    return [_entry(books, transaction_id, f"{WRITTEN_OFF} reversed", sides)]
 
 
 def _entry(
-    known: Books, transaction_id: str, cause: str, sides: tuple[Posting, ...]
+    books: Books, transaction_id: str, cause: str, sides: tuple[Posting, ...]
 ) -> EntryPosted:
-    return entry(transaction_id, known.currency, cause, sides)
+    return entry(transaction_id, books.currency, cause, sides)
 
 
 # --- evolve --------------------------------------------------------------------

@@ -81,9 +81,9 @@ def _message(state: SentMessages, received: Message) -> RequestMessage | None:  
             text = refund_failed_text(received)
             return _send(state, transaction_id, name, "push", "Refund delayed", text)
         case PaymentActionRequired(transaction_id=transaction_id):
-            asked = replace(state, customer_id=received.customer_id)
+            with_customer = replace(state, customer_id=received.customer_id)
             title, text = "Please confirm your payment", confirm_text(received)
-            return _send(asked, transaction_id, "confirm payment", "push", title, text)
+            return _send(with_customer, transaction_id, "confirm payment", "push", title, text)
         case PaymentRefundHeld() | RefundCoveredByDispute():
             name, title, text = disputed_refund_texts(received)
             return _send(state, received.transaction_id, name, "push", title, text)
@@ -102,9 +102,11 @@ def _is_news(state: SentMessages, refunded: PaymentRefunded) -> bool:
     return is_special or refunded.kind != "compensation"
 
 
-def _instructed(state: SentMessages, asked: NotifyCustomer) -> RequestMessage:
-    made = _send(state, asked.transaction_id, asked.name, asked.channel, asked.title, asked.text)
-    return replace(made, is_answer=asked.is_answer)
+def _instructed(state: SentMessages, command: NotifyCustomer) -> RequestMessage:
+    request = _send(
+        state, command.transaction_id, command.name, command.channel, command.title, command.text
+    )
+    return replace(request, is_answer=command.is_answer)
 
 
 def _send(  # noqa: PLR0913  who, which and what

@@ -41,28 +41,28 @@ def recipient_of(customer_id: str, transaction_id: str) -> str:
 
 
 def _over(
-    whose: str, asked: RequestMessage, messages: int, answers: int
+    whose: str, request: RequestMessage, messages: int, answers: int
 ) -> NotificationWithheld | None:
     """Return that a message is not sent, and which quota is used up; None: it is sent."""
     answers_max, messages_max = MOST[whose]
-    if asked.is_answer and answers >= answers_max:
+    if request.is_answer and answers >= answers_max:
         quota, most = f"{whose}_answers", answers_max
     elif messages >= messages_max:
         quota, most = f"{whose}_messages", messages_max
     else:
         return None
     return NotificationWithheld(
-        transaction_id=asked.transaction_id,
-        notification_id=asked.notification_id,
-        channel=asked.channel,
+        transaction_id=request.transaction_id,
+        notification_id=request.notification_id,
+        channel=request.channel,
         quota=quota,
         most=most,
     )
 
 
-def of_transaction(asked: RequestMessage, messages: int, answers: int) -> Message:
-    """Return `asked`, or that it is withheld from a transaction that has sent so many."""
-    return _over("transaction", asked, messages, answers) or asked
+def of_transaction(request: RequestMessage, messages: int, answers: int) -> Message:
+    """Return `request`, or that it is withheld from a transaction that has sent so many."""
+    return _over("transaction", request, messages, answers) or request
 
 
 # --- state ------------------------------------------------------------------

@@ -7,11 +7,11 @@ from workflows.shared.invariants import Check, as_check
 def disputes_pay_once(snapshot: Snapshot) -> Check:
     """No order pays out more than was charged: refunds and lost disputes together."""
     orders = snapshot.facts.orders
-    disputed = {key: known for key, known in orders.items() if known.disputed_minor}
+    disputed = {key: order for key, order in orders.items() if order.disputed_minor}
     wrong = [
-        f"{key} ({known.refunded_minor + known.lost_minor - known.paid_minor} too much)"
-        for key, known in disputed.items()
-        if known.payments and known.refunded_minor + known.lost_minor > known.paid_minor
+        f"{key} ({order.refunded_minor + order.lost_minor - order.paid_minor} too much)"
+        for key, order in disputed.items()
+        if order.payments and order.refunded_minor + order.lost_minor > order.paid_minor
     ]
     return as_check("disputes_pay_once", len(disputed), wrong)
 
@@ -22,15 +22,15 @@ def disputes_close(snapshot: Snapshot) -> Check:
     Of an order at rest the ledger has the same as payment.
     """
     at_rest = {
-        key: known
-        for key, known in snapshot.orders_at_rest()
-        if known.disputed_minor or known.balance("disputes_receivable")
+        key: order
+        for key, order in snapshot.orders_at_rest()
+        if order.disputed_minor or order.balance("disputes_receivable")
     }
     wrong = [
         key
-        for key, known in at_rest.items()
-        if known.balance("disputes_receivable") != known.disputed_minor - known.lost_minor
-        or known.balance("chargebacks") != known.lost_minor - known.covered_minor
-        or (not known.disputes_open and known.balance("disputes_receivable"))
+        for key, order in at_rest.items()
+        if order.balance("disputes_receivable") != order.disputed_minor - order.lost_minor
+        or order.balance("chargebacks") != order.lost_minor - order.covered_minor
+        or (not order.disputes_open and order.balance("disputes_receivable"))
     ]
     return as_check("disputes_close", len(at_rest), wrong)

@@ -39,19 +39,19 @@ OPEN = ("inquiry", "chargeback", "submitted")
 def evolve(disputes: Mapping[str, Dispute], message: Message, at_ms: int) -> dict[str, Dispute]:
     """Return `disputes` after `message` about one of them."""
     dispute_id = str(getattr(message, "dispute_id", ""))
-    known = disputes.get(dispute_id, Dispute(opened_at_ms=at_ms))
-    changed = _after(known, message)
-    return dict(disputes) if changed is known else {**disputes, dispute_id: changed}
+    dispute = disputes.get(dispute_id, Dispute(opened_at_ms=at_ms))
+    changed = _after(dispute, message)
+    return dict(disputes) if changed is dispute else {**disputes, dispute_id: changed}
 
 
-def _after(known: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one match
-    if known.status not in OPEN:
-        return known
+def _after(dispute: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one match
+    if dispute.status not in OPEN:
+        return dispute
     match message:
         case facts.DisputeOpened() | facts.DisputeEscalated():
             is_inquiry = isinstance(message, facts.DisputeOpened) and message.is_inquiry
             return replace(
-                known,
+                dispute,
                 status="inquiry" if is_inquiry else "chargeback",
                 amount_minor=message.amount_minor,
                 currency=message.currency,
@@ -61,19 +61,19 @@ def _after(known: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one m
                 refusal="",
             )
         case facts.DisputeFundsWithdrawn(fee_minor=fee_minor):
-            return replace(known, fee_minor=fee_minor)
+            return replace(dispute, fee_minor=fee_minor)
         case facts.DisputeFundsReinstated(fee_minor=fee_minor):
-            return replace(known, fee_minor=known.fee_minor - fee_minor)
+            return replace(dispute, fee_minor=dispute.fee_minor - fee_minor)
         case facts.DisputeEvidenceDue():
-            return replace(known, is_near=True)
+            return replace(dispute, is_near=True)
         case facts.DisputeEvidenceSubmitted():
-            return replace(known, status="submitted", is_near=False, refusal="")
+            return replace(dispute, status="submitted", is_near=False, refusal="")
         case facts.DisputeAnswerRefused(reason=reason):
-            return replace(known, refusal=reason)
+            return replace(dispute, refusal=reason)
         case facts.DisputeClosed(outcome=outcome):
-            return replace(known, status=outcome, is_near=False)
+            return replace(dispute, status=outcome, is_near=False)
         case _:
-            return known
+            return dispute
 
 
 # --- for people ---------------------------------------------------------------
@@ -97,9 +97,9 @@ class ShownDispute(TypedDict):
     text: str
 
 
-def shown(disputes: Mapping[str, Dispute]) -> list[ShownDispute]:
+def shown_disputes(disputes: Mapping[str, Dispute]) -> list[ShownDispute]:
     """Return the disputes as people read them."""
-    found = [
+    rows = [
         {
             "dispute_id": dispute_id,
             **msgspec.to_builtins(each),
@@ -109,7 +109,7 @@ def shown(disputes: Mapping[str, Dispute]) -> list[ShownDispute]:
         }
         for dispute_id, each in disputes.items()
     ]
-    return msgspec.convert(found, list[ShownDispute])
+    return msgspec.convert(rows, list[ShownDispute])
 
 
 def _text(each: Dispute) -> str:

@@ -88,8 +88,10 @@ def _delivered(state: Order, message: Message, at_ms: int) -> Order:
             return blame("shipment_failed", reason, failed, at_ms)
         case shipping.ShipmentCancelled(cause=cause) if status in ("waiting", "created"):
             cancelled = replace(state, shipping=Mark(status="cancelled", at_ms=at_ms))
-            known: Cause = next((one for one in get_args(Cause) if one == cause), "shipment_failed")
-            return blame(known, "", cancelled, at_ms)
+            order_cause: Cause = next(
+                (one for one in get_args(Cause) if one == cause), "shipment_failed"
+            )
+            return blame(order_cause, "", cancelled, at_ms)
         case shipping.ShipmentDelivered() if state.delivery.status == "waiting":
             return replace(state, delivery=Mark(status="delivered", at_ms=at_ms))
         case _:

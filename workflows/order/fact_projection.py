@@ -26,71 +26,75 @@ def project(facts: Facts, message: Any, at_ms: int) -> None:
     if isinstance(message, stock.MESSAGES):
         stock.project(facts, message, at_ms)
         return
-    known = facts.order(topic_of(message).key(message))
-    known.last_ms = max(known.last_ms, at_ms)
+    order_facts = facts.order(topic_of(message).key(message))
+    order_facts.last_ms = max(order_facts.last_ms, at_ms)
     add = _OF_ORDERS.get(kind)
     if add is not None:
-        add(facts, known, message, at_ms)
+        add(facts, order_facts, message, at_ms)
 
 
-def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: int) -> None:
-    if known.placed_ms:
+def _placed(facts: Facts, order_facts: OrderFacts, message: order.OrderPlaced, at_ms: int) -> None:
+    if order_facts.placed_ms:
         # The order was produced again with other content: every agent uses the first.
         return
-    known.placed_ms = at_ms
-    known.total_minor = message.total_minor
-    known.currency = known.currency or facts.interned(message.currency)
-    known.lines = _merged(facts, message.lines)
-    known.sale = sale_of(message)
-    known.may_ship_in_part = message.partial_shipment
+    order_facts.placed_ms = at_ms
+    order_facts.total_minor = message.total_minor
+    order_facts.currency = order_facts.currency or facts.interned(message.currency)
+    order_facts.lines = _merged(facts, message.lines)
+    order_facts.sale = sale_of(message)
+    order_facts.may_ship_in_part = message.partial_shipment
 
 
-def _completed(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
-    known.completed += 1
+def _completed(_facts: Facts, order_facts: OrderFacts, _message: Message, _at_ms: int) -> None:
+    order_facts.completed += 1
 
 
-def _cancelled(facts: Facts, known: OrderFacts, message: saga.OrderCancelled, at_ms: int) -> None:
-    known.cancelled += 1
+def _cancelled(
+    facts: Facts, order_facts: OrderFacts, message: saga.OrderCancelled, at_ms: int
+) -> None:
+    order_facts.cancelled += 1
     # Nothing is to be captured for it any more, and no operator can decide about it.
-    known.capture_case = False
-    known.cause = facts.interned(message.cause)
-    known.end_ms = _earlier(known.end_ms, at_ms)
+    order_facts.capture_case = False
+    order_facts.cause = facts.interned(message.cause)
+    order_facts.end_ms = _earlier(order_facts.end_ms, at_ms)
 
 
-def _stocked(_facts: Facts, known: OrderFacts, message: Message, _at_ms: int) -> None:
+def _stocked(_facts: Facts, order_facts: OrderFacts, message: Message, _at_ms: int) -> None:
     if isinstance(message, inventory.InventoryReserved):
-        known.reserved, known.partial = True, message.partial
-    known.released = known.released or isinstance(message, inventory.InventoryReleased)
+        order_facts.reserved, order_facts.partial = True, message.partial
+    order_facts.released = order_facts.released or isinstance(message, inventory.InventoryReleased)
 
 
-def _judged(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
-    known.cleared = True
+def _judged(_facts: Facts, order_facts: OrderFacts, _message: Message, _at_ms: int) -> None:
+    order_facts.cleared = True
 
 
-def _created(_facts: Facts, known: OrderFacts, _message: Message, at_ms: int) -> None:
-    known.created = True
-    known.end_ms = _earlier(known.end_ms, at_ms)
+def _created(_facts: Facts, order_facts: OrderFacts, _message: Message, at_ms: int) -> None:
+    order_facts.created = True
+    order_facts.end_ms = _earlier(order_facts.end_ms, at_ms)
 
 
 def _stopped(
-    _facts: Facts, known: OrderFacts, message: shipping.ShipmentCancelled, _at_ms: int
+    _facts: Facts, order_facts: OrderFacts, message: shipping.ShipmentCancelled, _at_ms: int
 ) -> None:
-    known.stopped = known.stopped or bool(message.shipment_id)
+    order_facts.stopped = order_facts.stopped or bool(message.shipment_id)
 
 
-def _entered(facts: Facts, known: OrderFacts, message: ledger.EntryPosted, _at_ms: int) -> None:
+def _entered(
+    facts: Facts, order_facts: OrderFacts, message: ledger.EntryPosted, _at_ms: int
+) -> None:
     total = 0
     for posting in message.postings:
         account = facts.interned(f"{message.currency}/{posting.account}")
         amount = posting.debit_minor - posting.credit_minor
-        known.accounts[account] = known.accounts.get(account, 0) + amount
+        order_facts.accounts[account] = order_facts.accounts.get(account, 0) + amount
         total += amount
     if total:
         facts.unbalanced.append(message.entry_id)
 
 
-def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> None:
-    returned = known.returned(message.return_id)
+def _came_back(facts: Facts, order_facts: OrderFacts, message: Any, at_ms: int) -> None:
+    returned = order_facts.returned(message.return_id)
     match message:
         case order.ReturnRequested() | order.GoodwillGranted():
             returned.requested_ms = _earlier(returned.requested_ms, at_ms)

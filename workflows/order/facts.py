@@ -194,7 +194,7 @@ class Facts:
 
     def order(self, order_id: str) -> OrderFacts:
         """Return the facts of `order_id`, new when it is not known yet."""
-        known = self.orders.get(order_id)
-        if known is None:
-            known = self.orders[order_id] = OrderFacts()
-        return known
+        order = self.orders.get(order_id)
+        if order is None:
+            order = self.orders[order_id] = OrderFacts()
+        return order

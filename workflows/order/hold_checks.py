@@ -11,7 +11,7 @@ from workflows.shared.invariants import Check, as_check
 def captures_arrive(snapshot: Snapshot) -> Check:
     """No items have left whose money an operator has still to see to."""
     orders = snapshot.facts.orders
-    wrong = [key for key, known in orders.items() if known.capture_case]
+    wrong = [key for key, order in orders.items() if order.capture_case]
     return as_check("captures_arrive", sum(bool(one.hold_id) for one in orders.values()), wrong)
 
 
@@ -21,37 +21,37 @@ def holds_add_up(snapshot: Snapshot) -> Check:
     The provider's own file must say the same.
     """
     provider = snapshot.moment.provider
-    held = {key: known for key, known in snapshot.orders_at_rest() if known.hold_id}
+    held = {key: order for key, order in snapshot.orders_at_rest() if order.hold_id}
     wrong: list[str] = []
-    for key, known in held.items():
-        gone_minor = known.captured_minor + released_minor(known)
-        taken = (provider or {}).get(key)
-        is_held = bool(taken and taken.held_minor)
+    for key, order in held.items():
+        gone_minor = order.captured_minor + released_minor(order)
+        record = (provider or {}).get(key)
+        is_held = bool(record and record.held_minor)
         # An order that waits for an operator may be held, or not any more.
-        is_open = open_minor(known) > 0 or known.capture_case
+        is_open = open_minor(order) > 0 or order.capture_case
         # The hold of what was written off may be voided later.
-        is_left = bool(known.ends and open_minor(known) and not known.written_off)
-        if gone_minor > known.authorized_minor or (is_held and not is_open) or is_left:
+        is_left = bool(order.ends and open_minor(order) and not order.written_off)
+        if gone_minor > order.authorized_minor or (is_held and not is_open) or is_left:
             wrong.append(key)
     return as_check("holds_add_up", len(held), wrong)
 
 
-def released_minor(known: OrderFacts) -> int:
+def released_minor(order: OrderFacts) -> int:
     """Return what was voided: all of a void, and what was left when a part was taken."""
-    if not known.captured_minor:
-        return known.voided_minor
-    return known.voided_minor + max(0, known.authorized_minor - known.captured_minor)
+    if not order.captured_minor:
+        return order.voided_minor
+    return order.voided_minor + max(0, order.authorized_minor - order.captured_minor)
 
 
-def open_minor(known: OrderFacts) -> int:
+def open_minor(order: OrderFacts) -> int:
     """Return what is held: neither taken nor voided."""
-    return known.authorized_minor - known.captured_minor - released_minor(known)
+    return order.authorized_minor - order.captured_minor - released_minor(order)
 
 
 def by_currency(snapshot: Snapshot, amount_minor: Callable[[OrderFacts], int]) -> dict[str, int]:
     """Return the sum of `amount_minor` of all holds, by currency."""
     sums: Counter[str] = Counter()
-    for known in snapshot.facts.orders.values():
-        if known.hold_id:
-            sums[known.hold_currency] += amount_minor(known)
+    for order in snapshot.facts.orders.values():
+        if order.hold_id:
+            sums[order.hold_currency] += amount_minor(order)
     return dict(sorted(sums.items()))

@@ -39,8 +39,8 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentCompleted() if status not in TAKEN:
             # Also after a failure: money taken after all, and its refund is still to come.
             mark = Mark(status="completed", at_ms=at_ms)
-            taken = replace(state, payment=mark, charged_minor=message.amount_minor)
-            return replace(taken, let_go_minor=message.released_minor)
+            with_charge = replace(state, payment=mark, charged_minor=message.amount_minor)
+            return replace(with_charge, let_go_minor=message.released_minor)
         case PaymentRefundPending(kind="compensation") if status in ("completed", "disputed"):
             return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
         case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in DUE_BACK:

@@ -102,8 +102,8 @@ def _label_of(step: str, state: Order) -> str:
 
 def pending_steps(state: Order) -> tuple[PendingStep, ...]:
     """Return all that is waited for, the soonest due first."""
-    found = [*_steps(state), *_taking_back(state), *_returns(state)]
-    return tuple(sorted(found, key=lambda each: each.until_ms))
+    steps = [*_steps(state), *_taking_back(state), *_returns(state)]
+    return tuple(sorted(steps, key=lambda each: each.until_ms))
 
 
 def _steps(state: Order) -> Iterator[PendingStep]:

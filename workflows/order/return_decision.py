@@ -21,13 +21,13 @@ def pending(
 ) -> tuple[Message, ...]:
     """Return the answer to the first return that waits, of an order that has ended."""
     waiting = ((key, each) for key, each in returns.by_id.items() if each.status == "waiting")
-    return_id, asked = next(waiting, ("", None))
-    if asked is None:
+    return_id, open_return = next(waiting, ("", None))
+    if open_return is None:
         return ()
     answer = (
         "the order was cancelled"
         if cancelled
-        else asked.reason or _answer(returns, asked, paid_minor, currency)
+        else open_return.reason or _answer(returns, open_return, paid_minor, currency)
     )
     if isinstance(answer, str):
         return (
@@ -35,11 +35,11 @@ def pending(
                 order_id=order_id,
                 return_id=return_id,
                 reason=answer,
-                is_goodwill=asked.is_goodwill,
+                is_goodwill=open_return.is_goodwill,
             ),
         )
     lines, computed = answer
-    due_minor = asked.amount_minor if computed is None else computed.total_minor
+    due_minor = open_return.amount_minor if computed is None else computed.total_minor
     return (
         ReturnAccepted(
             order_id=order_id,
@@ -53,19 +53,19 @@ def pending(
 
 
 def _answer(
-    returns: Returns, asked: Return, paid_minor: int, currency: str
+    returns: Returns, open_return: Return, paid_minor: int, currency: str
 ) -> str | tuple[tuple[ReturnLine, ...], ReturnAmount | None]:
     """Return what comes back of each line and how its amount is computed, or why nothing does."""
     left_minor = paid_minor - returns.amount_minor
-    if objection := objection_to_step(asked.amount_minor, currency):
+    if objection := objection_to_step(open_return.amount_minor, currency):
         return objection
-    if asked.is_goodwill:
-        return "more money than was paid" if asked.amount_minor > left_minor else ((), None)
-    units = chosen_units(returns, asked.lines)
+    if open_return.is_goodwill:
+        return "more money than was paid" if open_return.amount_minor > left_minor else ((), None)
+    units = chosen_units(returns, open_return.lines)
     if isinstance(units, str):
         return units
     before = units_kept(returns)
-    after = [gone + more for gone, more in zip(before, units, strict=True)]
+    after = [earlier + more for earlier, more in zip(before, units, strict=True)]
     # What did not ship counts as what is back: the rest is worth what is left of the whole order.
     whole_minor = paid_minor + returns.released_minor
     parts = return_parts(returns.sale, whole_minor, before=before, after=after)
@@ -73,9 +73,9 @@ def _answer(
     rounding_minor = rounding_of(returns.sale, whole_minor, step_minor(currency), *units_by_time)
     whole = replace(summed(parts), rounding_minor=rounding_minor)
     due_minor = min(whole.total_minor, left_minor)
-    if asked.amount_minor > due_minor:
+    if open_return.amount_minor > due_minor:
         return "more money than these items are worth"
-    due_minor = asked.amount_minor or due_minor
+    due_minor = open_return.amount_minor or due_minor
     lines = tuple(
         ReturnLine(sku=line.sku, quantity=more, amount_minor=part.total_minor, line=number)
         for number, (line, more, part) in enumerate(
@@ -94,11 +94,11 @@ def chosen_units(returns: Returns, lines: Sequence[ReturnLine]) -> str | list[in
     sold = returns.sale.lines
     if not sold:
         return "the prices of this order are not known here"
-    left = [line.units - gone for line, gone in zip(sold, units_kept(returns), strict=True)]
+    left = [line.units - earlier for line, earlier in zip(sold, units_kept(returns), strict=True)]
     places: dict[str, list[int]] = {}
     for place, line in enumerate(sold):
         places.setdefault(line.sku, []).append(place)
-    chosen = [0] * len(sold)
+    units_by_line = [0] * len(sold)
     # Those that name a line come first: what names none must not take their units.
     for line in sorted(lines, key=lambda line: not line.line):
         if not line.goods:
@@ -106,11 +106,11 @@ def chosen_units(returns: Returns, lines: Sequence[ReturnLine]) -> str | list[in
         of_sku = places.get(line.sku, [])
         if line.line and line.line - 1 not in of_sku:
             return f"line {line.line} of the order is not {line.sku}"
-        wanted = line.quantity
+        remaining = line.quantity
         for place in [line.line - 1] if line.line else of_sku:
-            units = min(wanted, left[place] - chosen[place])
-            chosen[place] += units
-            wanted -= units
-        if wanted:
+            units = min(remaining, left[place] - units_by_line[place])
+            units_by_line[place] += units
+            remaining -= units
+        if remaining:
             return f"more of {line.sku} than was shipped"
-    return chosen
+    return units_by_line

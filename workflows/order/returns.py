@@ -102,8 +102,8 @@ def evolve(returns: Returns, message: Message) -> Returns:
     match message:
         case ReturnRequested() | GoodwillGranted() if is_stored(returns, message):
             is_gift = isinstance(message, GoodwillGranted)
-            asked = _granted(returns, message) if is_gift else _asked(returns, message)
-            return _put(returns, message.return_id, asked)
+            new_return = _granted(returns, message) if is_gift else _requested(returns, message)
+            return _put(returns, message.return_id, new_return)
         case ReturnAccepted(return_id=key) if key in returns.by_id:
             return _accepted(returns, message)
         case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
@@ -133,21 +133,21 @@ def _refunded(returns: Returns, message: Message) -> Returns:
             return returns
 
 
-def is_stored(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> bool:
+def is_stored(returns: Returns, message: ReturnRequested | GoodwillGranted) -> bool:
     """Return whether the order stores a return that it does not know yet."""
-    return asked.return_id not in returns.by_id and not refusal(returns, asked)
+    return message.return_id not in returns.by_id and not refusal(returns, message)
 
 
-def refusal(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> str:
-    """Return why `asked` is not stored, or nothing. The same request gets the same answer."""
-    if asked.return_id in returns.by_id:
+def refusal(returns: Returns, message: ReturnRequested | GoodwillGranted) -> str:
+    """Return why `message` is not stored, or nothing. The same request gets the same answer."""
+    if message.return_id in returns.by_id:
         return ""
-    if asked.return_id in KINDS:
+    if message.return_id in KINDS:
         return "a return cannot have the name of what goes back when an order is cancelled"
-    if isinstance(asked, ReturnRequested) and asked.return_id.startswith(OPERATORS_PREFIXES):
+    if isinstance(message, ReturnRequested) and message.return_id.startswith(OPERATORS_PREFIXES):
         return "a return cannot have the name of what an operator gives"
     of_customer = sum(not each.is_goodwill for each in returns.by_id.values())
-    if isinstance(asked, ReturnRequested) and of_customer >= RETURNS_ASKED_MAX:
+    if isinstance(message, ReturnRequested) and of_customer >= RETURNS_ASKED_MAX:
         return TOO_MANY_ASKED
     if len(returns.by_id) >= RETURNS_MAX:
         return f"an order has at most {RETURNS_MAX} returns"
@@ -185,15 +185,15 @@ def _granted(returns: Returns, message: GoodwillGranted) -> Return:
     return goodwill
 
 
-def _asked(returns: Returns, message: ReturnRequested) -> Return:
-    asked = Return(amount_minor=message.amount_minor, lines=message.lines)
+def _requested(returns: Returns, message: ReturnRequested) -> Return:
+    new_return = Return(amount_minor=message.amount_minor, lines=message.lines)
     free = LINES_WAITING_MAX - len(message.lines)
     waiting = [each for each in returns.by_id.values() if each.status == "waiting"]
     if sum(len(each.lines) for each in waiting) > free:
-        return replace(asked, lines=(), reason="too much waits to be judged already")
+        return replace(new_return, lines=(), reason="too much waits to be judged already")
     if sum(len(each.lines) for each in returns.by_id.values()) > free:
-        return replace(asked, lines=(), reason="too much is on its way back already")
-    return asked
+        return replace(new_return, lines=(), reason="too much is on its way back already")
+    return new_return
 
 
 def _put(returns: Returns, key: str, changed: Return) -> Returns:

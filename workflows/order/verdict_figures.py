@@ -62,17 +62,17 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
 def figures_of(snapshot: Snapshot) -> OrderFigures:
     """Return the orders by status."""
     facts = snapshot.facts
-    placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
+    placed = [(key, order) for key, order in facts.orders.items() if order.placed_ms]
     charged, refunded = money_checks.moved_minor(snapshot)
     is_one = len(charged.keys() | refunded.keys()) <= 1
     return OrderFigures(
         orders_placed=len(placed),
-        orders_completed=sum(known.completed > 0 for _, known in placed),
-        orders_cancelled=_counts(known.cause for _, known in placed if known.cancelled),
-        orders_open=sum(known.ends == 0 for _, known in placed),
-        orders_overdue=sum(snapshot.overdue(key, known) for key, known in placed),
-        orders_awaiting_action=sum(snapshot.awaits_action(known) for _, known in placed),
-        orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
+        orders_completed=sum(order.completed > 0 for _, order in placed),
+        orders_cancelled=_counts(order.cause for _, order in placed if order.cancelled),
+        orders_open=sum(order.ends == 0 for _, order in placed),
+        orders_overdue=sum(snapshot.overdue(key, order) for key, order in placed),
+        orders_awaiting_action=sum(snapshot.awaits_action(order) for _, order in placed),
+        orders_moving=sum(snapshot.moving(key, order) for key, order in placed),
         authorized_minor=hold_checks.by_currency(snapshot, lambda one: one.authorized_minor),
         captured_minor=hold_checks.by_currency(snapshot, lambda one: one.captured_minor),
         voided_minor=hold_checks.by_currency(snapshot, hold_checks.released_minor),
@@ -84,7 +84,7 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         trial_balance=money_checks.trial_balance(snapshot),
         ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
         double_charges=len(money_checks.charged_twice(snapshot)),
-        orders_shipped_in_part=sum(bool(known.shipped and known.partial) for _, known in placed),
+        orders_shipped_in_part=sum(bool(order.shipped and order.partial) for _, order in placed),
         not_charged_minor=_not_charged(facts),
         stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),
         returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
@@ -92,34 +92,36 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         returns_open=sum(
             # A return of an order that was never placed waits for the order, not for a service.
             not one.is_over
-            for _, known in placed
-            for one in known.returns.values()
+            for _, order in placed
+            for one in order.returns.values()
         ),
-        latency_ms=_latency([known for _, known in placed]),
+        latency_ms=_latency([order for _, order in placed]),
     )
 
 
 def _not_charged(facts: Facts) -> dict[str, int]:
     sums: Counter[str] = Counter()
-    for known in facts.orders.values():
-        if known.shipped and known.partial:
-            sums[known.partial.currency] += known.released_minor
+    for order in facts.orders.values():
+        if order.shipped and order.partial:
+            sums[order.partial.currency] += order.released_minor
     return dict(sorted(sums.items()))
 
 
 def _latency(known_orders: list[OrderFacts]) -> Latency:
-    taken = sorted(max(0, known.end_ms - known.placed_ms) for known in known_orders if known.end_ms)
+    durations_ms = sorted(
+        max(0, order.end_ms - order.placed_ms) for order in known_orders if order.end_ms
+    )
     return Latency(
-        p50=percentile(taken, 50),
-        p95=percentile(taken, 95),
-        p99=percentile(taken, 99),
-        max=percentile(taken, 100),
+        p50=percentile(durations_ms, 50),
+        p95=percentile(durations_ms, 95),
+        p99=percentile(durations_ms, 99),
+        max=percentile(durations_ms, 100),
     )
 
 
 def _returns(facts: Facts) -> Iterator[ReturnFacts]:
-    for known in facts.orders.values():
-        yield from known.returns.values()
+    for order in facts.orders.values():
+        yield from order.returns.values()
 
 
 def _counts(labels: Iterable[str]) -> dict[str, int]:

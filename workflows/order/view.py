@@ -53,7 +53,7 @@ def view(state: Order) -> ShownOrder:
         "returns": [
             _return(key, back, state.currency) for key, back in state.returns.by_id.items()
         ],
-        "disputes": disputes.shown(state.disputes),
+        "disputes": disputes.shown_disputes(state.disputes),
     }
 
 

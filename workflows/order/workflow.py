@@ -42,7 +42,7 @@ def outcome(end: OrderCompleted | OrderCancelled) -> str:
     return end.cause if isinstance(end, OrderCancelled) else "completed"
 
 
-def shown(state: Order, now_ms: int) -> dict[str, Any]:
+def shown_order(state: Order, now_ms: int) -> dict[str, Any]:
     """Return an order as people read it, with its real status."""
     return {
         **view(state),
@@ -57,7 +57,7 @@ def headline(facts: Mapping[str, Any]) -> str:
     return f"{money(amounts['total_minor'], amounts['currency'])} from {facts['country']}"
 
 
-def begun(state: Order) -> bool:
+def is_placed(state: Order) -> bool:
     """Return whether the order was placed: a return of an unknown order makes a row too."""
     return bool(state.order_id)
 
@@ -101,10 +101,10 @@ VIEW = View(
     facts=view,
     shape=ShownOrder,
     details=details,
-    shown=shown,
+    shown=shown_order,
     headline=headline,
     began=("placed", "placed_at_ms"),
-    begun=begun,
+    begun=is_placed,
     waits=waits,
     brief=brief,
     holding=holding,

@@ -46,8 +46,8 @@ def evolve(capture: Capture, charge: Charge, message: Message, at_ms: int) -> Ca
     """Return `capture` after `message`, received or emitted; `charge` has received it already."""
     if charge.outcome == "succeeded":
         voided = capture.voided_emitted or isinstance(message, facts.PaymentVoided)
-        taken = replace(capture, status=capture.status and "taken", wait=rest(capture.wait))
-        return replace(taken, voided_emitted=voided)
+        after = replace(capture, status=capture.status and "taken", wait=rest(capture.wait))
+        return replace(after, voided_emitted=voided)
     match message:
         case provider.ChargeAuthorized() if charge.outcome == "authorized":
             return _held(capture, message, at_ms)

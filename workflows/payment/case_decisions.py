@@ -58,11 +58,11 @@ def objection(state: Payment, decided: Decided) -> str:
     if _waits(state, decided):
         return _objection_to_reference(state, decided)
     since = _since(state, decided)
-    taken = state.decisions.by_case.get(case_of(decided))
-    if taken is None or not _is_of_one_round(taken, decided):
+    earlier = state.decisions.by_case.get(case_of(decided))
+    if earlier is None or not _is_of_one_round(earlier, decided):
         return since or "it does not wait for a decision any more"
-    by = taken.decided_by or "another operator"
-    reason = f"{by} has decided {taken.decision!r} already"
+    by = earlier.decided_by or "another operator"
+    reason = f"{by} has decided {earlier.decision!r} already"
     if isinstance(decided, RefundCaseDecided) and decided.decision == "settled":
         # Without its reference, which may name somebody: this text is shown to everybody.
         reason += ": where money has gone another way as well, the customer may have it twice"
@@ -104,27 +104,27 @@ def _objection_to_reference(state: Payment, decided: Decided) -> str:
     if decided.amount_minor in (0, due_minor):
         return ""
     currency = state.bill.currency
-    found, due = money(decided.amount_minor, currency), money(due_minor, currency)
-    return f"{decided.reference} refunded {found}, and {due} are due"
+    amount, due = money(decided.amount_minor, currency), money(due_minor, currency)
+    return f"{decided.reference} refunded {amount}, and {due} are due"
 
 
 def _is_taken(state: Payment, decided: Decided) -> bool:
-    taken, asked = state.decisions.by_case.get(case_of(decided)), _taken(decided)
-    if taken is not None and asked.stage:
+    earlier, decision = state.decisions.by_case.get(case_of(decided)), _decision_of(decided)
+    if earlier is not None and decision.stage:
         # How often the provider was asked meanwhile makes no other decision of it.
-        asked = replace(asked, round=taken.round)
-    return taken == asked
+        decision = replace(decision, round=earlier.round)
+    return earlier == decision
 
 
-def _is_of_one_round(taken: TakenDecision, decided: Decided) -> bool:
+def _is_of_one_round(earlier: TakenDecision, decided: Decided) -> bool:
     """Return whether a decision is about what another one, which counts, was about."""
     stage = getattr(decided, "stage", "")
-    if stage and taken.stage:
-        return stage == taken.stage
-    return decided.round in (None, taken.round)
+    if stage and earlier.stage:
+        return stage == earlier.stage
+    return decided.round in (None, earlier.round)
 
 
-def _taken(decided: Decided) -> TakenDecision:
+def _decision_of(decided: Decided) -> TakenDecision:
     return TakenDecision(
         round=decided.round,
         decision=decided.decision,
@@ -141,7 +141,7 @@ def decide(state: Payment, decided: Decided, at_ms: int) -> Payment:
         return state
     if reason := objection(state, decided):
         return _refuse(state, decided, reason)
-    by_case = {**state.decisions.by_case, case_of(decided): _taken(decided)}
+    by_case = {**state.decisions.by_case, case_of(decided): _decision_of(decided)}
     after = replace(state, decisions=replace(state.decisions, by_case=by_case))
     match decided:
         case RefundCaseDecided():
@@ -189,5 +189,5 @@ def refusals(state: Payment) -> tuple[Message, ...]:
 
 def emitted(state: Payment) -> Payment:
     """Return `state` once its first refusal is emitted."""
-    known = state.decisions
-    return replace(state, decisions=replace(known, refused=known.refused[1:]))
+    decisions = state.decisions
+    return replace(state, decisions=replace(decisions, refused=decisions.refused[1:]))

@@ -118,17 +118,17 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
     answerable = dispute_decisions.waiting(state.disputes)
     holding = dispute_decisions.inquiries(state.disputes)
     holding = holding if refund_disputes.are_held(state.refunds) else {}
-    for dispute_id, known in (holding | answerable).items():
-        is_inquiry, stage = known.status in INQUIRY, dispute_decisions.stage(known)
+    for dispute_id, dispute in (holding | answerable).items():
+        is_inquiry, stage = dispute.status in INQUIRY, dispute_decisions.stage(dispute)
         yield OpenCase(
             kind="dispute",
             key=dispute_id,
-            amount_minor=known.amount_minor,
-            currency=known.currency,
+            amount_minor=dispute.amount_minor,
+            currency=dispute.currency,
             stage=title_of(stage),
-            why=known.refusal or known.reason,
+            why=dispute.refusal or dispute.reason,
             since_ms=0,
-            until_ms=known.due_by_ms,
+            until_ms=dispute.due_by_ms,
             otherwise=(
                 "the bank ends its inquiry as it likes, and may take the money"
                 if is_inquiry

@@ -128,20 +128,20 @@ def pending(  # noqa: PLR0911  one case after the other
     return (_ask(charge, bill, voids=voids),) if asks else ()
 
 
-def bill_of(asked: RequestPayment, at_ms: int) -> Bill:
+def bill_of(command: RequestPayment, at_ms: int) -> Bill:
     """Return the bill of a transaction, for which payment is asked at `at_ms`."""
     return Bill(
-        transaction_id=asked.transaction_id,
-        customer_id=asked.customer_id,
-        country=asked.country,
-        currency=asked.currency,
-        total_minor=asked.total_minor,
-        goods_minor=asked.goods_minor,
-        payment_method=asked.payment_method,
-        ordered_at_ms=asked.ordered_at_ms,
+        transaction_id=command.transaction_id,
+        customer_id=command.customer_id,
+        country=command.country,
+        currency=command.currency,
+        total_minor=command.total_minor,
+        goods_minor=command.goods_minor,
+        payment_method=command.payment_method,
+        ordered_at_ms=command.ordered_at_ms,
         asked_at_ms=at_ms,
-        capture=asked.capture,
-        origin=asked.origin,
+        capture=command.capture,
+        origin=command.origin,
     )
 
 

@@ -47,9 +47,9 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR
     """Return `charge` after `message`, received or emitted."""
     match message:
         case provider.ChargeCard() | provider.InquireCharge():
-            return _asked(charge, "charge", at_ms)
+            return _await_answer(charge, "charge", at_ms)
         case provider.VoidCharge():
-            return _asked(charge, "void", at_ms)
+            return _await_answer(charge, "void", at_ms)
         case PaymentPending():
             return replace(charge, pending_emitted=True)
         case PaymentActionRequired() | PaymentProcessing():
@@ -96,7 +96,7 @@ def _expiry(charge: Charge) -> str:
     return next_action.expiry_reason(charge) or unknown
 
 
-def _asked(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charge:
+def _await_answer(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charge:
     wait = wait_until(charge.wait, at_ms + ANSWER_MS)
     hint = "asked" if charge.hint else ""
     return replace(charge, asked=what, ask_again=False, hint=hint, asks=charge.asks + 1, wait=wait)
@@ -104,10 +104,10 @@ def _asked(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charg
 
 def _hinted(charge: Charge, kind: str, at_ms: int) -> Charge:
     # A webhook that comes before the order is ignored: the charge will be requested, and found.
-    known = charge.outcome == "succeeded" or charge.outcome == OUTCOMES.get(kind)
+    is_known = charge.outcome == "succeeded" or charge.outcome == OUTCOMES.get(kind)
     # Of two webhooks the one that says that money was taken counts.
     is_noted = bool(charge.hint) and kind != "payment_succeeded"
-    if not charge.asked or known or is_noted:
+    if not charge.asked or is_known or is_noted:
         return charge
     wait = sooner(charge.wait, at_ms + HINT_MS)
     return replace(charge, hint="waits", hint_kind=kind, wait=wait)

@@ -101,15 +101,15 @@ def lost_minor(disputes: Disputes) -> int:
 
 def pending(disputes: Disputes, bill: Bill, payment_id: str) -> tuple[Message, ...]:
     """Return what to ask or emit of the disputes: of each the first thing that is due."""
-    found: list[Message] = []
+    messages: list[Message] = []
     for dispute_id, dispute in disputes.by_id.items():
         about = {"transaction_id": bill.transaction_id, "dispute_id": dispute_id}
         step = next_step(dispute)
         if step is not None:
-            found.append(_fact(step, dispute, about, payment_id))
+            messages.append(_fact(step, dispute, about, payment_id))
         if dispute.ask == "due":
-            found.append(_ask(dispute, {**about, "payment_id": payment_id}))
-    return tuple(found)
+            messages.append(_ask(dispute, {**about, "payment_id": payment_id}))
+    return tuple(messages)
 
 
 def next_step(dispute: Dispute) -> Emitted | None:

@@ -46,21 +46,21 @@ def _is_closed(dispute: Dispute) -> bool:
 
 def waits_for(disputes: Disputes, message: facts.DisputeDecided) -> bool:
     """Return whether a dispute waits for just this decision of an operator."""
-    known = disputes.by_id.get(message.dispute_id)
-    if known is None:
+    dispute = disputes.by_id.get(message.dispute_id)
+    if dispute is None:
         return False
-    if not _is_meant(known, message):
+    if not _is_meant(dispute, message):
         return False
     if message.decision == "refund":
-        return holds_parts(known)
-    return known.status in NEEDS_RESPONSE and not known.decision
+        return holds_parts(dispute)
+    return dispute.status in NEEDS_RESPONSE and not dispute.decision
 
 
-def _is_meant(known: Dispute, message: facts.DisputeDecided) -> bool:
+def _is_meant(dispute: Dispute, message: facts.DisputeDecided) -> bool:
     if message.decision == "refund":
         # How often the bank was answered beside that is of no matter.
-        return kind_in(message.stage) in ("", kind_of(known.status))
-    return message.stage in ("", stage(known))
+        return kind_in(message.stage) in ("", kind_of(dispute.status))
+    return message.stage in ("", stage(dispute))
 
 
 def stage(dispute: Dispute) -> str:
@@ -70,35 +70,35 @@ def stage(dispute: Dispute) -> str:
 
 def meanwhile(disputes: Disputes, message: facts.DisputeDecided) -> str:
     """Return what has happened since the stage that a decision is for; empty: nothing is known."""
-    known = disputes.by_id.get(message.dispute_id)
-    if known is None or _is_meant(known, message):
+    dispute = disputes.by_id.get(message.dispute_id)
+    if dispute is None or _is_meant(dispute, message):
         return ""
-    meant, now = kind_in(message.stage), kind_of(known.status)
+    meant, now = kind_in(message.stage), kind_of(dispute.status)
     if meant != now:
         return f"it was meant for the {meant}, and the dispute is {BY_NOW[now]} by now"
-    if known.refusal and not known.decision:
-        return f"the provider has not taken that answer ({known.refusal})"
+    if dispute.refusal and not dispute.decision:
+        return f"the provider has not taken that answer ({dispute.refusal})"
     return ""
 
 
-def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
-    """Return `known` after the decision of an operator; one that comes too late changes nothing."""
+def decided(dispute: Dispute, message: facts.DisputeDecided) -> Dispute:
+    """Return `dispute` after the decision of an operator; one that is late changes nothing."""
     if message.decision == "refund":
-        return replace(known, releases_parts=True) if holds_parts(known) else known
-    if known.status not in NEEDS_RESPONSE or known.decision:
-        return known
-    again = tuple(each for each in known.emitted if each != "refused")
-    asks = replace(known, emitted=again, refused="", refusal="", tries=0, ask="due")
-    asks = replace(asks, answers=known.answers + 1)
+        return replace(dispute, releases_parts=True) if holds_parts(dispute) else dispute
+    if dispute.status not in NEEDS_RESPONSE or dispute.decision:
+        return dispute
+    again = tuple(each for each in dispute.emitted if each != "refused")
+    asks = replace(dispute, emitted=again, refused="", refusal="", tries=0, ask="due")
+    asks = replace(asks, answers=dispute.answers + 1)
     return replace(asks, decision=message.decision, evidence_text=message.evidence_text)
 
 
-def carried_over(known: Dispute, after: Dispute) -> Dispute:
+def carried_over(before: Dispute, after: Dispute) -> Dispute:
     """Return `after`, a report, without what operators have decided about what it was before."""
-    if kind_of(known.status) != kind_of(after.status):
+    if kind_of(before.status) != kind_of(after.status):
         after = replace(after, refused="", refusal="")
-        if known.decision and after.status in NEEDS_RESPONSE:
-            after = replace(after, refused=known.decision, refusal=ESCALATED)
+        if before.decision and after.status in NEEDS_RESPONSE:
+            after = replace(after, refused=before.decision, refusal=ESCALATED)
         return replace(after, decision="", evidence_text="", answers=0)
     if after.status not in NEEDS_RESPONSE:
         return replace(after, decision="", evidence_text="")

@@ -67,55 +67,57 @@ def evolve(disputes: Disputes, message: Message, at_ms: int) -> Disputes:
 
 
 def _changed(disputes: Disputes, dispute_id: str, message: Message, at_ms: int) -> Disputes:
-    known = disputes.by_id.get(dispute_id)
+    dispute = disputes.by_id.get(dispute_id)
     if isinstance(message, ProviderNotified | RefundRefused):
         return _hinted(disputes, dispute_id, at_ms, stops=isinstance(message, RefundRefused))
-    if known is None:
+    if dispute is None:
         return disputes
-    if isinstance(message, provider.DisputeRefused) and message.is_absent and not known.status:
+    if isinstance(message, provider.DisputeRefused) and message.is_absent and not dispute.status:
         left = {key: each for key, each in disputes.by_id.items() if key != dispute_id}
         return replace(disputes, by_id=left)
-    return _put(disputes, dispute_id, _one(known, message, max(at_ms, disputes.wait.woken_at_ms)))
+    return _put(disputes, dispute_id, _one(dispute, message, max(at_ms, disputes.wait.woken_at_ms)))
 
 
-def _one(known: Dispute, message: Message, at_ms: int) -> Dispute:  # noqa: PLR0911  one match
+def _one(dispute: Dispute, message: Message, at_ms: int) -> Dispute:  # noqa: PLR0911  one match
     match message:
         case provider.DisputeReported():
-            return _reported(known, message, at_ms)
-        case provider.DisputeUnknown() if known.ask == "asked":
-            pause_ms = backoff_ms(known.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX)
-            return replace(known, tries=known.tries + 1, ask_at_ms=at_ms + pause_ms)
-        case provider.DisputeRefused(attempt=attempt) if _is_latest(known, attempt):
-            refused = {"refused": known.decision, "refusal": message.reason or "refused"}
-            undone = replace(known, decision="", evidence_text="")
-            return _asked_later(replace(undone, **(refused if known.decision else {})), at_ms)
+            return _reported(dispute, message, at_ms)
+        case provider.DisputeUnknown() if dispute.ask == "asked":
+            pause_ms = backoff_ms(dispute.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX)
+            return replace(dispute, tries=dispute.tries + 1, ask_at_ms=at_ms + pause_ms)
+        case provider.DisputeRefused(attempt=attempt) if _is_latest(dispute, attempt):
+            refused = {"refused": dispute.decision, "refusal": message.reason or "refused"}
+            undone = replace(dispute, decision="", evidence_text="")
+            return _asked_later(replace(undone, **(refused if dispute.decision else {})), at_ms)
         case provider.InquireDispute() | provider.SubmitDisputeEvidence() | provider.CloseDispute():
-            asks = known.asks + 1
-            return replace(known, ask="asked", asks=asks, ask_at_ms=at_ms + ANSWER_MS)
+            asks = dispute.asks + 1
+            return replace(dispute, ask="asked", asks=asks, ask_at_ms=at_ms + ANSWER_MS)
         case facts.DisputeDecided():
-            return decided(known, message)
+            return decided(dispute, message)
         case facts.DisputeOpened(is_inquiry=is_inquiry):
-            return replace(known, emitted=(*known.emitted, "inquiry" if is_inquiry else "opened"))
+            return replace(
+                dispute, emitted=(*dispute.emitted, "inquiry" if is_inquiry else "opened")
+            )
         case facts.DisputeEscalated():
             # It begins anew: with evidence of its own, and a last day for it.
-            left = tuple(each for each in known.emitted if each not in ("submitted", "due"))
-            return replace(known, emitted=(*left, "opened"), is_near=False)
+            left = tuple(each for each in dispute.emitted if each not in ("submitted", "due"))
+            return replace(dispute, emitted=(*left, "opened"), is_near=False)
         case _:
             step = FACTS.get(type(message))
-            return replace(known, emitted=(*known.emitted, step)) if step else known
+            return replace(dispute, emitted=(*dispute.emitted, step)) if step else dispute
 
 
-def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> Dispute:
-    """Return `known` after an answer; one of before the last question is not a reason to rest."""
-    is_newer = RANKS[answer.status] > RANKS[known.status]
+def _reported(dispute: Dispute, answer: provider.DisputeReported, at_ms: int) -> Dispute:
+    """Return `dispute` after an answer; one of before the last question is not a reason to rest."""
+    is_newer = RANKS[answer.status] > RANKS[dispute.status]
     after = replace(
-        known,
-        withdrawn_minor=max(known.withdrawn_minor, answer.withdrawn_minor),
-        fee_minor=max(known.fee_minor, answer.fee_minor),
-        reinstated_minor=max(known.reinstated_minor, answer.reinstated_minor),
-        fee_returned_minor=max(known.fee_returned_minor, answer.fee_returned_minor),
+        dispute,
+        withdrawn_minor=max(dispute.withdrawn_minor, answer.withdrawn_minor),
+        fee_minor=max(dispute.fee_minor, answer.fee_minor),
+        reinstated_minor=max(dispute.reinstated_minor, answer.reinstated_minor),
+        fee_returned_minor=max(dispute.fee_returned_minor, answer.fee_returned_minor),
     )
-    if is_newer or answer.status == known.status:
+    if is_newer or answer.status == dispute.status:
         after = replace(
             after,
             status=answer.status,
@@ -125,8 +127,8 @@ def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> D
             due_by_ms=answer.due_by_ms,
             is_refundable=answer.is_charge_refundable,
         )
-    after = carried_over(known, after)
-    if not _is_latest(known, answer.attempt):
+    after = carried_over(dispute, after)
+    if not _is_latest(dispute, answer.attempt):
         return after
     if after.decision:
         # It looked the dispute up, and an operator has decided meanwhile.
@@ -134,8 +136,8 @@ def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> D
     return _asked_later(after, at_ms)
 
 
-def _is_latest(known: Dispute, attempt: int) -> bool:
-    return known.ask == "asked" and attempt == known.asks - 1
+def _is_latest(dispute: Dispute, attempt: int) -> bool:
+    return dispute.ask == "asked" and attempt == dispute.asks - 1
 
 
 def _asked_later(dispute: Dispute, at_ms: int) -> Dispute:
@@ -145,18 +147,18 @@ def _asked_later(dispute: Dispute, at_ms: int) -> Dispute:
 
 def _hinted(disputes: Disputes, dispute_id: str, at_ms: int, *, stops: bool) -> Disputes:
     """Return `disputes` after a webhook, or after a refund that a dispute `stops`."""
-    known = disputes.by_id.get(dispute_id)
-    if known is None:
+    dispute = disputes.by_id.get(dispute_id)
+    if dispute is None:
         if len(disputes.by_id) >= DISPUTES_MAX:
             return disputes
-        known = Dispute()
-    if is_over(known):
+        dispute = Dispute()
+    if is_over(dispute):
         return disputes
     soon_ms = max(at_ms, disputes.wait.woken_at_ms) + HINT_MS
-    soon_ms = min(known.ask_at_ms or soon_ms, soon_ms)
+    soon_ms = min(dispute.ask_at_ms or soon_ms, soon_ms)
     # A question that is under way may have been answered before this happened.
-    soon = replace(known, ask="", ask_at_ms=soon_ms, asks=known.asks + 1)
-    if stops and known.status not in CLOSED:
+    soon = replace(dispute, ask="", ask_at_ms=soon_ms, asks=dispute.asks + 1)
+    if stops and dispute.status not in CLOSED:
         soon = replace(soon, is_refundable=False)
     return _put(disputes, dispute_id, soon)
 

@@ -38,17 +38,17 @@ def required(charge: Charge, answer: Answer, at_ms: int) -> Charge:
     return waits if charge.hint else _poll(waits, at_ms)
 
 
-def _after(known: NextAction, answer: Answer, at_ms: int) -> NextAction | None:
+def _after(action: NextAction, answer: Answer, at_ms: int) -> NextAction | None:
     """Return who has to act by `answer`; None when it is of before what is known."""
     until_ms = at_ms + answer.wait_seconds * 1_000
     if isinstance(answer, ChargeProcessing):
-        if known.kind == "processing":
-            return known
-        return replace(known, kind="processing", until_ms=until_ms)
-    if known.kind == "processing":
+        if action.kind == "processing":
+            return action
+        return replace(action, kind="processing", until_ms=until_ms)
+    if action.kind == "processing":
         return None
     # The time that the customer has begins once.
-    return replace(known, kind="customer", url=answer.url, until_ms=known.until_ms or until_ms)
+    return replace(action, kind="customer", url=answer.url, until_ms=action.until_ms or until_ms)
 
 
 def _poll(charge: Charge, at_ms: int) -> Charge:

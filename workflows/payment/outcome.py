@@ -25,10 +25,10 @@ def difference(
     )
 
 
-def bill_of_taken(bill: Bill, found: PaymentMismatch) -> Bill:
+def bill_of_taken(bill: Bill, mismatch: PaymentMismatch) -> Bill:
     """Return a bill of what was taken: so much goes back once the order is closed."""
-    taken = {"total_minor": found.charged_minor, "goods_minor": found.charged_minor}
-    return replace(bill, currency=found.charged_currency, **taken)
+    amounts = {"total_minor": mismatch.charged_minor, "goods_minor": mismatch.charged_minor}
+    return replace(bill, currency=mismatch.charged_currency, **amounts)
 
 
 def completed(charged: Charge, bill: Bill, *, authorized: bool) -> Message:

@@ -100,18 +100,16 @@ def _authorized(state: Payment, bill: Bill) -> tuple[Message, ...]:
 
 def _charged(state: Payment, bill: Bill) -> tuple[Message, ...]:
     """Return what to emit of money that was taken; nothing while an amount is in dispute."""
-    taken = state.charge
-    currency = taken.charged_currency or bill.currency
-    differs = outcome.difference(
-        bill, taken.payment_id, taken.charged_minor or bill.total_minor, currency
-    )
+    currency = state.charge.charged_currency or bill.currency
+    amount_minor = state.charge.charged_minor or bill.total_minor
+    differs = outcome.difference(bill, state.charge.payment_id, amount_minor, currency)
     if differs:
         return differs
     # The items that have left are not called back for it: what was taken is all there is.
     has_left = bool(state.capture.requested_at_ms)
     if state.mismatch_emitted and not state.closed and not has_left:
         return ()
-    return (outcome.completed(taken, bill, authorized=state.capture.authorized_emitted),)
+    return (outcome.completed(state.charge, bill, authorized=state.capture.authorized_emitted),)
 
 
 # --- evolve --------------------------------------------------------------------
@@ -127,8 +125,8 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
         case PaymentFailed():
             return replace(state, failed_emitted=True, closed=True)
         case PaymentMismatch() if state.bill:
-            taken = outcome.bill_of_taken(state.bill, message)
-            return replace(state, bill=taken, mismatch_emitted=True)
+            bill = outcome.bill_of_taken(state.bill, message)
+            return replace(state, bill=bill, mismatch_emitted=True)
         case PaymentCompleted():
             return _compensate(replace(state, completed_emitted=True), at_ms)
         case RequestRefund(return_id=return_id, amount_minor=amount_minor):
@@ -145,14 +143,16 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
             disputes = dispute_evolution.evolve(state.disputes, message, at_ms)
             refunds = refund_evolution.evolve(state.refunds, message, at_ms)
             covered = refund_disputes.cover(refunds, disputes)
-            known = {"charge": charged, "capture": held, "refunds": covered}
-            return replace(state, **known, disputes=disputes)
+            parts = {"charge": charged, "capture": held, "refunds": covered}
+            return replace(state, **parts, disputes=disputes)
 
 
-def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
+def _billed(state: Payment, command: RequestPayment, at_ms: int) -> Payment:
     # The provider is not asked for what does not add up: it counts as declined.
-    refused = Charge(outcome="declined", reason=asked.refusal) if asked.refusal else state.charge
-    return replace(state, bill=charge.bill_of(asked, at_ms), charge=refused)
+    refused = (
+        Charge(outcome="declined", reason=command.refusal) if command.refusal else state.charge
+    )
+    return replace(state, bill=charge.bill_of(command, at_ms), charge=refused)
 
 
 def _compensate(state: Payment, at_ms: int) -> Payment:
@@ -165,13 +165,13 @@ def _compensate(state: Payment, at_ms: int) -> Payment:
     return _request_refund(state, UNSHIPPED, bill.total_minor - shipped_minor, at_ms)
 
 
-def _request_capture(state: Payment, bill: Bill, asked: RequestCapture, at_ms: int) -> Payment:
+def _request_capture(state: Payment, bill: Bill, command: RequestCapture, at_ms: int) -> Payment:
     """Return `state` once the items have left, perhaps not all of them."""
     is_held = bill.capture == "at_shipment"
-    if asked.amount_minor is not None and state.shipped_minor is None:
+    if command.amount_minor is not None and state.shipped_minor is None:
         if is_held and state.charge.outcome != "succeeded":
-            bill = capture.in_part(bill, asked.amount_minor, asked.goods_minor)
-        state = replace(state, bill=bill, shipped_minor=asked.amount_minor)
+            bill = capture.in_part(bill, command.amount_minor, command.goods_minor)
+        state = replace(state, bill=bill, shipped_minor=command.amount_minor)
     if is_held:
         state = replace(state, capture=capture_evolution.request(state.capture, at_ms))
     return _compensate(state, at_ms)

@@ -61,15 +61,15 @@ def pending(
 def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
     about = about_refund(key, refund, bill, payment_id)
     about["refund_id"] = refund.refund_id
-    found: list[Message] = []
+    messages: list[Message] = []
     match refund.status:
         case "owed":
-            found.append(_ask(key, refund, bill, payment_id))
+            messages.append(_ask(key, refund, bill, payment_id))
         case "given":
             about["left_minor"] = refund.short_minor + failed_minor(refund)
-            found.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
+            messages.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
         case "failed":
-            found.append(
+            messages.append(
                 facts.PaymentRefundFailed(
                     **about,
                     reason=refund.reason,
@@ -79,30 +79,30 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
                 )
             )
         case "pending" if not refund.pending_emitted:
-            found.append(facts.PaymentRefundPending(**about))
+            messages.append(facts.PaymentRefundPending(**about))
         case "case" if not refund.case_emitted:
-            found.append(_complain(facts.RefundCaseOpened, key, refund, bill, payment_id))
+            messages.append(_complain(facts.RefundCaseOpened, key, refund, bill, payment_id))
         case _:
             pass
     if refund.hint == "noticed":
-        found.append(_inquire(key, refund, refund, bill, payment_id))
+        messages.append(_inquire(key, refund, refund, bill, payment_id))
     if refund.overdue == "noticed" and refund.status != "given":
-        found.append(_complain(facts.RefundOverdue, key, refund, bill, payment_id))
-    return found
+        messages.append(_complain(facts.RefundOverdue, key, refund, bill, payment_id))
+    return messages
 
 
 def _of_parts(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
     """Return what to ask and emit of what was refunded before this round."""
-    found: list[Message] = []
+    messages: list[Message] = []
     # Of several that have failed the first one ends that all of the refund was given.
     left_minor = refund.back_minor + left_of_round_minor(refund)
     for part in refund.parts:
         if part.hint == "noticed":
-            found.append(_inquire(key, part, refund, bill, payment_id))
+            messages.append(_inquire(key, part, refund, bill, payment_id))
         if part.is_failed:
             about = about_refund(key, refund, bill, payment_id)
             about |= {"amount_minor": part.amount_minor, "refund_id": part.refund_id}
-            found.append(
+            messages.append(
                 facts.PaymentRefundFailed(
                     **about,
                     reason=part.reason,
@@ -112,7 +112,7 @@ def _of_parts(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Mes
                 )
             )
             left_minor += part.amount_minor
-    return found
+    return messages
 
 
 def _ask(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
@@ -130,15 +130,15 @@ def _ask(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
 
 
 def _inquire(
-    key: str, asked: Refund | Part, refund: Refund, bill: Bill, payment_id: str
+    key: str, target: Refund | Part, refund: Refund, bill: Bill, payment_id: str
 ) -> Message:
     return provider.InquireRefund(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
-        refund_id=asked.refund_id,
-        round=asked.round,
-        attempt=asked.asks,
+        refund_id=target.refund_id,
+        round=target.round,
+        attempt=target.asks,
         asked_at_ms=refund.requested_at_ms,
     )
 

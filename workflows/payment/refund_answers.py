@@ -49,8 +49,8 @@ def answered(refunds: Refunds, answer: Any, at_ms: int) -> Refunds:
 
 def _after_part(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds:
     """Return `refunds` after an answer about what was refunded in an earlier round."""
-    asked = any(part.hint == "asked" and part.round == answer.round for part in refund.parts)
-    if isinstance(answer, provider.RefundUnknown) and asked:
+    is_asked = any(part.hint == "asked" and part.round == answer.round for part in refund.parts)
+    if isinstance(answer, provider.RefundUnknown) and is_asked:
         return _wait_longer(refunds, at_ms)
     after = answered_part(refund, answer)
     return refunds if after == refund else rest_if_idle(put(refunds, answer.refund_key, after))

@@ -38,7 +38,7 @@ def pending(
 
 def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> tuple[Message, ...]:
     """Return what to emit of refunds that a dispute holds, or that one has settled."""
-    found: list[Message] = []
+    messages: list[Message] = []
     # While the provider has said nothing of a dispute it may be none of ours, or an inquiry.
     holders = [key for key, each in disputes.by_id.items() if each.status and blocks_refunds(each)]
     asking = _holding_parts(refunds, disputes, bill)
@@ -51,11 +51,11 @@ def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> 
                 "amount_minor": covered_minor,
                 "left_minor": each.amount_minor + failed_minor(each),
             }
-            found.append(facts.RefundCoveredByDispute(**about, dispute_id=_lost_id(disputes)))
+            messages.append(facts.RefundCoveredByDispute(**about, dispute_id=_lost_id(disputes)))
         elif is_unmade(each) and (holders or asking) and not each.held_emitted:
             held = facts.PaymentRefundHeld(**about, dispute_id=(holders or asking)[0])
-            found.append(replace(held, is_inquiry=not holders))
-    return tuple(found)
+            messages.append(replace(held, is_inquiry=not holders))
+    return tuple(messages)
 
 
 def _holding_parts(refunds: Refunds, disputes: Disputes, bill: Bill) -> list[str]:

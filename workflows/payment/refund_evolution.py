@@ -82,11 +82,11 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
             asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
             asks = refunds.by_key[key].asks + 1
             about = {"asked_at_ms": asked_at_ms, "asks": asks, "is_refused": False}
-            asked = change(refunds, key, status="asked", **about)
-            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
+            after = change(refunds, key, status="asked", **about)
+            return replace(after, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case provider.InquireRefund(refund_key=key):
-            asked = put(refunds, key, _inquired(refunds.by_key[key], message.refund_id))
-            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
+            after = put(refunds, key, _inquired(refunds.by_key[key], message.refund_id))
+            return replace(after, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case facts.RefundOverdue(refund_key=key):
             return change(refunds, key, overdue="told")
         case facts.RefundCaseOpened(refund_key=key):
@@ -109,8 +109,8 @@ def _posted(refunds: Refunds, key: str, at_ms: int) -> Refunds:
     if not paid.short_minor:
         return change(refunds, key, status="told", is_posted=True)
     rest = replace(paid, amount_minor=paid.short_minor, parts=(*paid.parts, part_of(paid)))
-    begun = next_round(rest, at_ms) if paid.rest_is_due else next_case(rest, at_ms)
-    return put(refunds, key, begun)
+    after = next_round(rest, at_ms) if paid.rest_is_due else next_case(rest, at_ms)
+    return put(refunds, key, after)
 
 
 def cases(refunds: Refunds) -> dict[str, int]:
@@ -143,12 +143,12 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
 
 def found_by(refunds: Refunds, key: str, reference: str) -> list[str]:
     """Return the key of each other refund of this payment that is found by `reference`."""
-    found: list[str] = []
+    keys: list[str] = []
     for name, each in refunds.by_key.items():
         paid = [each] if name != key else []
         ids = [one.refund_id.partition(NUMBERED)[0] for one in (*paid, *each.parts)]
-        found += [name] * ids.count(reference)
-    return found
+        keys += [name] * ids.count(reference)
+    return keys
 
 
 def _inquired(refund: Refund, refund_id: str) -> Refund:

@@ -104,8 +104,8 @@ def change_part(refund: Refund, refund_id: str, **changed: Any) -> Refund:
 
 def part_by_id(refund: Refund, refund_id: str) -> Part | None:
     """Return the part that is this refund of the provider, or None."""
-    found = (part for part in refund.parts if part.refund_id == refund_id and not part.by_hand)
-    return next(found, None)
+    matches = (part for part in refund.parts if part.refund_id == refund_id and not part.by_hand)
+    return next(matches, None)
 
 
 def inquired(refund: Refund, part: Part) -> Refund:
@@ -156,11 +156,11 @@ def due_again(refund: Refund, at_ms: int) -> Refund:
     due: dict[str, Any] = {"back_minor": 0, "back_is_case": False}
     if refund.status in ("told", "settled"):
         paid = (part_of(refund),) if refund.amount_minor else ()
-        begun = replace(
+        after = replace(
             next_round(refund, at_ms), **due, parts=(*refund.parts, *paid),
             amount_minor=refund.back_minor,
         )  # fmt: skip
-        return replace(begun, status="case") if refund.back_is_case else begun
+        return replace(after, status="case") if refund.back_is_case else after
     # An operator may just be deciding about less: that is another round than what waits now.
     more = next_case(refund, at_ms) if refund.case_emitted else refund
     due |= {"amount_minor": refund.amount_minor + refund.back_minor, "held_emitted": False}

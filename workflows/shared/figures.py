@@ -25,18 +25,18 @@ def amounts_of(figures: Mapping[str, int], name: str) -> dict[str, int]:
     Rows from before there were figures by currency have one without: its currency is empty.
     """
     start = figure_of(name, "")
-    found = {
+    amounts = {
         figure.removeprefix(start): figures[figure]
         for figure in sorted(figures)
         if figure.startswith(start)
     }
-    return found or ({"": figures[name]} if name in figures else {})
+    return amounts or ({"": figures[name]} if name in figures else {})
 
 
 def amounts_shown(figures: Mapping[str, int], name: str) -> str:
     """Return the amounts of `name` for people, each in its currency: 12.50 GBP, 1,250 JPY."""
-    found = amounts_of(figures, name)
-    return ", ".join(money(minor, currency) for currency, minor in found.items()) or "-"
+    amounts = amounts_of(figures, name)
+    return ", ".join(money(minor, currency) for currency, minor in amounts.items()) or "-"
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,9 +37,9 @@ def declare_reactions(
 
     Raises DeclarationError when the workflow has said so of an event before.
     """
-    known = declared.setdefault(participant, {})
+    by_event = declared.setdefault(participant, {})
     for event, reaction in reactions.items():
-        by_workflow = known.setdefault(event, {})
+        by_workflow = by_event.setdefault(event, {})
         if workflow in by_workflow:
             raise DeclarationError(f"{workflow} declares twice what {participant} does at {event}")
         by_workflow[workflow] = reaction
@@ -61,6 +61,6 @@ def instructions(
     by_workflow = reactions.get(type(received))
     if by_workflow is None:
         return None
-    chosen = by_workflow.values() if not workflow else filter(None, [by_workflow.get(workflow)])
-    made = [reaction(received) for reaction in chosen]
-    return tuple(each for each in made if each is not None)
+    applicable = by_workflow.values() if not workflow else filter(None, [by_workflow.get(workflow)])
+    answers = [reaction(received) for reaction in applicable]
+    return tuple(each for each in answers if each is not None)

@@ -38,8 +38,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def attempt(self) -> int:
         """Return how many tries preceded this request; 0 for any other event."""
-        said = self.entry.body.get("attempt")
-        return said if isinstance(said, int) else 0
+        attempt = self.entry.body.get("attempt")
+        return attempt if isinstance(attempt, int) else 0
 
     @property
     def split(self) -> bool:

@@ -116,7 +116,7 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case ShipmentFailed() | ShipmentCancelled() | ShipmentDelivered():
             return replace(state, status="ended", wait=rest(state.wait))
         case _:
-            return _asked(_answered(state, message, at_ms), message, at_ms)
+            return _await_answer(_answered(state, message, at_ms), message, at_ms)
 
 
 def _stopped(state: Shipment, order_id: str, cause: str) -> Shipment:
@@ -141,7 +141,7 @@ def _is_missing(state: Shipment, step: str) -> bool:
             return False
 
 
-def _asked(state: Shipment, message: Message, at_ms: int) -> Shipment:
+def _await_answer(state: Shipment, message: Message, at_ms: int) -> Shipment:
     tries = state.wait.tries
     match message:
         case carrier.BookShipment():
