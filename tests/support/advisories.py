@@ -39,16 +39,16 @@ class Report(msgspec.Struct):
 def verdict(report: Report) -> tuple[str, bool]:
     """Return what was found, in text, and whether it is a failure."""
     packages = report.dependencies
-    known = [each for each in packages if not each.skip_reason]
-    if not known:
+    audited = [each for each in packages if not each.skip_reason]
+    if not audited:
         return f"not checked: the index knows no advisories of {len(packages)} packages", False
-    found = [
+    advisories = [
         f"{each.name} {each.version}: {vuln.id}, mended in {', '.join(vuln.fix_versions) or 'none'}"
-        for each in known
+        for each in audited
         for vuln in each.vulns
     ]
-    text = f"{len(known)} of {len(packages)} packages were checked, {len(found)} advisories"
-    return "\n".join([text, *found]), bool(found)
+    text = f"{len(audited)} of {len(packages)} packages were checked, {len(advisories)} advisories"
+    return "\n".join([text, *advisories]), bool(advisories)
 
 
 def main() -> int:

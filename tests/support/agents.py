@@ -73,14 +73,14 @@ class Outside:
         self.asked: list[str] = []
         self.out_of_reach = False
 
-    async def call(self, asked: SendMessage) -> tuple[Message, ...]:
-        self.asked.append(asked.notification_id)
+    async def call(self, command: SendMessage) -> tuple[Message, ...]:
+        self.asked.append(command.notification_id)
         if self.out_of_reach:
             raise Transient("nobody answers")
         sent = NotificationSent(
-            transaction_id=asked.transaction_id,
-            notification_id=asked.notification_id,
-            channel=asked.channel,
+            transaction_id=command.transaction_id,
+            notification_id=command.notification_id,
+            channel=command.channel,
         )
         return (sent,)
 
@@ -95,11 +95,11 @@ def calls(outside: Outside) -> Agent:
         table=TALLY,
         call=outside.call,
         retries=True,
-        give_up=lambda asked, reason: (
+        give_up=lambda command, reason: (
             NotificationFailed(
-                transaction_id=asked.transaction_id,
-                notification_id=asked.notification_id,
-                channel=asked.channel,
+                transaction_id=command.transaction_id,
+                notification_id=command.notification_id,
+                channel=command.channel,
                 reason=reason,
             ),
         ),
@@ -138,7 +138,7 @@ def cancel(offset: int, reason: str = "", **changed: Any) -> Record:
 
 def message(offset: int, notification_id: str, **changed: Any) -> Record:
     """Return a message to be sent for order o1 as it is read."""
-    asked = SendMessage(
+    command = SendMessage(
         transaction_id="o1", notification_id=notification_id, channel="sms", title="", text=""
     )
-    return said(asked, offset, **changed)
+    return said(command, offset, **changed)

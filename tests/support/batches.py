@@ -40,30 +40,30 @@ def batch(
 
 def signed(body: bytes | bytearray) -> bytes:
     """Return `body` with the checksum that it should have."""
-    made = bytearray(body)
-    made[CRC_AT : CRC_AT + 4] = struct.pack(">I", crc32c(bytes(made[ATTRIBUTES_AT:])))
-    return bytes(made)
+    batch = bytearray(body)
+    batch[CRC_AT : CRC_AT + 4] = struct.pack(">I", crc32c(bytes(batch[ATTRIBUTES_AT:])))
+    return bytes(batch)
 
 
 def with_attributes(body: bytes, attributes: int) -> bytes:
     """Return `body` with other attributes: codec, transaction, control."""
-    made = bytearray(body)
-    made[ATTRIBUTES_AT : ATTRIBUTES_AT + 2] = struct.pack(">h", attributes)
-    return signed(made)
+    batch = bytearray(body)
+    batch[ATTRIBUTES_AT : ATTRIBUTES_AT + 2] = struct.pack(">h", attributes)
+    return signed(batch)
 
 
 def with_magic(body: bytes, magic: int) -> bytes:
     """Return `body` in the name of another format."""
-    made = bytearray(body)
-    made[MAGIC_AT] = magic
-    return bytes(made)
+    batch = bytearray(body)
+    batch[MAGIC_AT] = magic
+    return bytes(batch)
 
 
 def with_length(body: bytes, length: int) -> bytes:
     """Return `body`, which says that so many bytes follow its length."""
-    made = bytearray(body)
-    LENGTH.pack_into(made, LENGTH_AT, length)
-    return bytes(made)
+    batch = bytearray(body)
+    LENGTH.pack_into(batch, LENGTH_AT, length)
+    return bytes(batch)
 
 
 def with_wrong_bytes(body: bytes) -> bytes:
@@ -73,9 +73,9 @@ def with_wrong_bytes(body: bytes) -> bytes:
 
 def with_content(body: bytes, content: bytes) -> bytes:
     """Return the header of `body` before `content`, the checksum right."""
-    made = bytearray(body[: HEADER.size] + content)
-    LENGTH.pack_into(made, LENGTH_AT, len(made) - 12)
-    return signed(made)
+    batch = bytearray(body[: HEADER.size] + content)
+    LENGTH.pack_into(batch, LENGTH_AT, len(batch) - 12)
+    return signed(batch)
 
 
 def marker(base: int, producer: int, *, commit: bool) -> bytes:

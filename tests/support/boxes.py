@@ -31,11 +31,11 @@ def boxes() -> set[str]:
 
 def arrows() -> set[Arrow]:
     """Return which box imports from which other, inside functions and for types too."""
-    known = boxes()
+    own_boxes = boxes()
     pairs = {
         (box_of(module.name), box_of(name)) for module in modules(*OWN) for name in imports(module)
     }
-    return {(user, used) for user, used in pairs if user != used and {user, used} <= known}
+    return {(user, used) for user, used in pairs if user != used and {user, used} <= own_boxes}
 
 
 def contracts() -> list[dict[str, Any]]:
@@ -82,8 +82,8 @@ def reduced(pairs: set[Arrow]) -> set[Arrow]:
 def draw() -> str:
     """Return the page: its text as it is written, its picture and its table drawn anew."""
     page = ARCHITECTURE.read_text(encoding="utf-8")
-    drawn = "\n".join(["```mermaid", *_picture(), "```", "", *_rows(), ""])
-    return _DRAWN.sub(lambda _: drawn, page)
+    drawing = "\n".join(["```mermaid", *_picture(), "```", "", *_rows(), ""])
+    return _DRAWN.sub(lambda _: drawing, page)
 
 
 def _picture() -> list[str]:

@@ -55,12 +55,12 @@ class FakeWorker:
         return self.rows.get((table, key))
 
     def scan(self, table: str, prefix: str, limit: int, after: str) -> RowPage:
-        found = (
+        matches = (
             row
             for (name, key), row in sorted(self.rows.items())
             if name == table and key.startswith(prefix) and key > after
         )
-        return RowPage(rows=[row for row, _ in zip(found, range(limit), strict=False)])
+        return RowPage(rows=[row for row, _ in zip(matches, range(limit), strict=False)])
 
     def partitions(self) -> dict[str, list[int]]:
         return {name: list(range(CONFIG.partitions)) for name in declared}

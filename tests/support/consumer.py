@@ -87,5 +87,5 @@ def places(topic: Any) -> list[TopicPartition]:
     return [TopicPartition("t", partition) for partition in topic[0]]
 
 
-def at(found: Sequence[Event]) -> list[tuple[int, int]]:
-    return [(e.record.partition, e.record.offset) for e in found if isinstance(e, Found)]
+def at(events: Sequence[Event]) -> list[tuple[int, int]]:
+    return [(e.record.partition, e.record.offset) for e in events if isinstance(e, Found)]

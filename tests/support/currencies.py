@@ -29,7 +29,7 @@ def text() -> str:
     """Return the module as the installed package makes it."""
     rows = {row["Ccy"]: row for row in iso4217.raw_table.values() if row["Ccy"]}
     units = {code: row["CcyMnrUnts"] for code, row in rows.items()}
-    decimals = {code: int(said) if said.isdigit() else None for code, said in units.items()}
+    decimals = {code: int(digits) if digits.isdigit() else None for code, digits in units.items()}
     lines = [HEADER.format(published=iso4217.raw_xml.attrib["Pblshd"])]
     exponents = sorted({each for each in decimals.values() if each is not None})
     for exponent in exponents:
@@ -37,10 +37,10 @@ def text() -> str:
         listed = fill(", ".join(f'"{code}"' for code in codes), 96, break_on_hyphens=False)
         block = listed.replace("\n", "\n    ")
         lines.append(f"_WITH_{exponent} = (\n    {block},\n)  # fmt: skip\n")
-    made = "".join(
+    entries = "".join(
         f"    **dict.fromkeys(_WITH_{exponent}, {exponent}),\n" for exponent in exponents
     )
-    lines.append(f"EXPONENTS: dict[str, int] = {{\n{made}}}\n")
+    lines.append(f"EXPONENTS: dict[str, int] = {{\n{entries}}}\n")
     lines.append(MIDDLE)
     lines += [
         f'    "{code}": "{rows[code]["CcyNm"]}",\n'

@@ -23,9 +23,9 @@ def redriver(config: Config, *arguments: str) -> subprocess.Popen[str]:
 
 def payflow(config: Config, *arguments: str) -> Any:
     """Return what `payflow dead ...` says as JSON."""
-    said, errors = redriver(config, *arguments, "--json").communicate(timeout=90)
-    assert said, errors
-    return json.loads(said)
+    output, errors = redriver(config, *arguments, "--json").communicate(timeout=90)
+    assert output, errors
+    return json.loads(output)
 
 
 async def count(config: Config, topic: str, partitions: int) -> int:

@@ -81,14 +81,14 @@ async def running(
     config = Config(data_dir=str(data_dir), console_url=console_url)
     async with TestServer(make_app(config)) as server, aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
-        known = msgspec.structs.replace(
+        system_config = msgspec.structs.replace(
             config,
             provider_url=url,
             carrier_url=url,
             provider_timeout_seconds=TIMEOUT_SECONDS,
             carrier_timeout_seconds=TIMEOUT_SECONDS,
         )
-        yield System(known, url, client)
+        yield System(system_config, url, client)
 
 
 async def until(claim: Callable[[], Awaitable[bool] | bool]) -> None:

@@ -34,9 +34,12 @@ class AnsweringClient:
         topics = [
             (
                 topic,
-                [(at, 0, END, END, [], self._rest(topic, at, offset)) for at, offset, _ in asked],
+                [
+                    (at, 0, END, END, [], self._rest(topic, at, offset))
+                    for at, offset, _ in partitions
+                ],
             )
-            for topic, asked in request.topics
+            for topic, partitions in request.topics
         ]
         if not any(answer[-1] for _, answers in topics for answer in answers):
             await asyncio.sleep(0.01)

@@ -100,19 +100,19 @@ class FraudSite(Site):
         )
         self.queries.emitted.append((message, envelope))
 
-    async def messages(self, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        names = {topic.name for topic in wanted}
+    async def messages(self, topics: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        names = {topic.name for topic in topics}
         return [
             (envelope, message)
             for message, envelope in self.queries.emitted
             if topic_of(message).name in names
         ]
 
-    async def ask(self, asked: Question) -> Answer:
-        self.asked.append(asked)
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
         if self.trouble:
             return Answer(trouble=self.trouble)
-        return answered(asked, await self.messages(READS[asked.what]), BUILT_IN, {})
+        return answered(question, await self.messages(READS[question.what]), BUILT_IN, {})
 
     async def text(self, path: str, headers: dict[str, str] | None = None) -> str:
         """Return the page at `path`, which has to be there."""

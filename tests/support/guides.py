@@ -14,11 +14,11 @@ NAME = re.compile(r"`([\w/]+\.py)`")
 def guided_files() -> dict[str, str]:
     """Return the text of each file of the guides by its path in the repository."""
     (service,) = BLOCK.findall(SERVICE.read_text(encoding="utf-8"))
-    found = {"agents/loyalty.py": service}
+    text_by_path = {"agents/loyalty.py": service}
     for step in WORKFLOW.read_text(encoding="utf-8").split("\n### ")[1:]:
         names = NAME.findall(step.partition("\n")[0])
-        found |= dict(zip(names, BLOCK.findall(step), strict=True))
-    return found
+        text_by_path |= dict(zip(names, BLOCK.findall(step), strict=True))
+    return text_by_path
 
 
 def write_extension(folder: Path) -> None:

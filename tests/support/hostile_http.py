@@ -100,11 +100,11 @@ class Answer(Struct, frozen=True):
         kind = self.headers.get("content-type", "")
         if kind.startswith("text/html"):
             return b"400" in self.body
-        said = msgspec.json.decode(self.body)
+        document = msgspec.json.decode(self.body)
         if kind == "application/problem+json":
-            fields = [each["field"] for each in said["errors"]]
-            return bool(said["detail"]) and all(fields)
-        problem = said["error"] if isinstance(said["error"], dict) else said
+            fields = [each["field"] for each in document["errors"]]
+            return bool(document["detail"]) and all(fields)
+        problem = document["error"] if isinstance(document["error"], dict) else document
         return bool(problem.get("param") or problem.get("field"))
 
 
@@ -156,7 +156,7 @@ def sweep_of(target: Target, own: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _path(target: Target, parts: Mapping[str, str]) -> str:
-    return _PART.sub(lambda found: parts.get(found[1], GOOD.get(found[1], "o1")), target.path)
+    return _PART.sub(lambda match: parts.get(match[1], GOOD.get(match[1], "o1")), target.path)
 
 
 def _request(  # noqa: PLR0913  the parts of a request
@@ -170,13 +170,13 @@ def _request(  # noqa: PLR0913  the parts of a request
     body: bytes = b"",
     raw: bytes = b"",
 ) -> bytes:
-    drawn = iter(parts)
-    target = _PART.sub(lambda _: next(drawn), path)
+    remaining = iter(parts)
+    target = _PART.sub(lambda _: next(remaining), path)
     if query:
         target += "?" + "&".join(map("=".join, query))
-    said = length or b"Content-Length: %d" % len(body)
+    length_header = length or b"Content-Length: %d" % len(body)
     line = f"{method} {target}".encode() + raw + b" HTTP/1.1"
-    lines = [line, b"Host: 127.0.0.1", *own, *headers, said]
+    lines = [line, b"Host: 127.0.0.1", *own, *headers, length_header]
     return b"\r\n".join([*lines, b"Connection: close", b"", body])
 
 
@@ -202,13 +202,13 @@ async def answer_of(server: TestServer, request: bytes) -> Answer:
 
 async def _read(reader: asyncio.StreamReader) -> Answer:
     line = await reader.readline()
-    found = _STATUS.match(line)
-    assert found or not line, line[:200]
-    if not found:
+    match = _STATUS.match(line)
+    assert match or not line, line[:200]
+    if not match:
         return Answer(SILENT, {})
     headers = {}
-    while (said := await reader.readline()).strip():
-        name, _, value = said.decode().partition(":")
+    while (header_line := await reader.readline()).strip():
+        name, _, value = header_line.decode().partition(":")
         headers[name.lower()] = value.strip()
-    status = int(found.group(1))
+    status = int(match.group(1))
     return Answer(status, headers, await reader.read() if status == BAD_REQUEST else b"")

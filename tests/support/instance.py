@@ -39,8 +39,8 @@ def wait_for(condition: Any, what: str, log: Path, seconds: float = 120) -> Any:
     """Return what `condition` returns once it is something."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
-        found = condition()
-        if found:
-            return found
+        answer = condition()
+        if answer:
+            return answer
         time.sleep(0.3)
     raise AssertionError(f"not in {seconds} s: {what}; {log.read_text()[-2000:]}")

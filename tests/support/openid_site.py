@@ -28,8 +28,8 @@ KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65_537, key_size=2_04
 
 def shown_key(key: Any, kid: str, **more: Any) -> dict[str, Any]:
     """Return the public half of `key` as a JWKS shows it."""
-    shown = msgspec.json.decode(RSAAlgorithm.to_jwk(key.public_key()))
-    return {**shown, "kid": kid, "use": "sig", "alg": "RS256", **more}
+    jwk = msgspec.json.decode(RSAAlgorithm.to_jwk(key.public_key()))
+    return {**jwk, "kid": kid, "use": "sig", "alg": "RS256", **more}
 
 
 class Provider:
@@ -73,13 +73,13 @@ class Provider:
         return await handler(request)
 
     async def _described(self, _: web.Request) -> web.Response:
-        known = {
+        metadata = {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/keys",
         }
-        return web.json_response({**known, **self.says})
+        return web.json_response({**metadata, **self.says})
 
     async def _keys(self, request: web.Request) -> web.StreamResponse:
         if self.jwks_parts is None:
@@ -94,12 +94,12 @@ class Provider:
         return response
 
     async def _token(self, request: web.Request) -> web.Response:
-        asked = {**await request.post(), "by": request.headers["Authorization"]}
-        self.asked.append(asked)
+        form = {**await request.post(), "by": request.headers["Authorization"]}
+        self.asked.append(form)
         if self.codes is not None:
-            if asked["code"] not in self.codes:
+            if form["code"] not in self.codes:
                 return web.json_response({"error": "invalid_grant"}, status=400)
-            self.codes.remove(asked["code"])
+            self.codes.remove(form["code"])
         return web.json_response({"id_token": self.token(self.signed()), "access_token": "x"})
 
     def signed(self) -> str:
@@ -116,9 +116,9 @@ class Provider:
             "email_verified": True,
             **self.claims,
         }
-        said = {name: value for name, value in claims.items() if value is not None}
+        payload = {name: value for name, value in claims.items() if value is not None}
         headers = {"kid": self.kid} if self.kid else {}
-        return jwt.encode(said, self.key, algorithm="RS256", headers=headers)
+        return jwt.encode(payload, self.key, algorithm="RS256", headers=headers)
 
 
 class Site:
@@ -127,22 +127,24 @@ class Site:
     def __init__(self, client: TestClient, provider: Provider, folder: Path) -> None:
         self.client, self.provider, self.folder = client, provider, folder
 
-    async def away(self, wanted: str = "/console/invariants") -> str:
+    async def away(self, next_path: str = "/console/invariants") -> str:
         """Go to the provider; return the state to come back with."""
         path = "/console/sign-in/with"
-        answer = await self.client.get(path, params={"next": wanted}, allow_redirects=False)
+        answer = await self.client.get(path, params={"next": next_path}, allow_redirects=False)
         where = urlsplit(answer.headers["Location"])
-        asked = {name: values[0] for name, values in parse_qs(where.query).items()}
+        query = {name: values[0] for name, values in parse_qs(where.query).items()}
         assert (303, f"{self.provider.url}/authorize") == (
             answer.status,
             f"{where.scheme}://{where.netloc}{where.path}",
         )
-        self.provider.nonce, self.provider.challenge = asked["nonce"], asked["code_challenge"]
-        return asked["state"]
+        self.provider.nonce, self.provider.challenge = query["nonce"], query["code_challenge"]
+        return query["state"]
 
-    async def back(self, state: str, **said: str) -> Any:
+    async def back(self, state: str, **parameters: str) -> Any:
         """Come back."""
-        return await self.client.get(openid.DONE, params={"state": state, "code": "c", **said})
+        return await self.client.get(
+            openid.DONE, params={"state": state, "code": "c", **parameters}
+        )
 
     async def who(self) -> int:
         """Return the status of asking who is signed in."""

@@ -82,8 +82,10 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
 
     async def proposal(order_id: str, refund_id: str) -> RefundProposed | None:
         await asyncio.sleep(0)
-        found = (message for message, _ in queries.emitted if isinstance(message, RefundProposed))
-        return next((w for w in found if (w.about, w.refund_id) == (order_id, refund_id)), None)
+        proposals = (
+            message for message, _ in queries.emitted if isinstance(message, RefundProposed)
+        )
+        return next((w for w in proposals if (w.about, w.refund_id) == (order_id, refund_id)), None)
 
     app[PROPOSALS] = proposal
     shop = as_client(client_key(tmp_path))

@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
 def every_pattern() -> tuple[dict[str, Found], set[str]]:
     """Return the expressions by place, and the places of those made of what a function knows."""
-    found: dict[str, Found] = {}
+    pattern_by_place: dict[str, Found] = {}
     unknown: set[str] = set()
     used = _uses()
     for module in modules():
@@ -31,13 +31,13 @@ def every_pattern() -> tuple[dict[str, Found], set[str]]:
             name = place.rpartition(":")[2]
             methods = used.get(name, set()) if method == "compile" else {method}
             try:
-                made = eval(expression, dict(vars(_imported(module))))  # noqa: S307  our own source
+                source = eval(expression, dict(vars(_imported(module))))  # noqa: S307  our own source
             except NameError:
                 unknown.add(place)
                 continue
-            pattern = made if isinstance(made, re.Pattern) else re.compile(made)
-            found[place] = Found(pattern, frozenset(methods or {"search"}))
-    return found, unknown
+            pattern = source if isinstance(source, re.Pattern) else re.compile(source)
+            pattern_by_place[place] = Found(pattern, frozenset(methods or {"search"}))
+    return pattern_by_place, unknown
 
 
 def _imported(module: Module) -> ModuleType:

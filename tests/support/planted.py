@@ -46,9 +46,9 @@ class Markers:
 
     def shown_in(self, text: str) -> list[str]:
         """Return where the markers were planted that `text` contains."""
-        found = self.planted.keys() & set(MARKER.findall(text))
-        found |= {each for each in self.planted if each.startswith(DEGREES) and each in text}
-        return sorted({self.planted[marker] for marker in found})
+        markers = self.planted.keys() & set(MARKER.findall(text))
+        markers |= {each for each in self.planted if each.startswith(DEGREES) and each in text}
+        return sorted({self.planted[marker] for marker in markers})
 
 
 def messages(markers: Markers) -> dict[str, Message]:
@@ -86,10 +86,10 @@ def _value(kind: Any, name: str, markers: Markers, owner: str) -> Any:  # noqa: 
 def _struct(kind: type[msgspec.Struct], markers: Markers) -> Any:
     """Return a `kind`: what may be left out is, unless somebody is named in it."""
     hints = get_type_hints(kind, include_extras=True)
-    found: dict[str, Any] = {}
+    value_by_field: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         before = len(markers.planted)
         value = _value(hints[field.name], field.name, markers, kind.__name__)
         if field.required or len(markers.planted) > before:
-            found[field.name] = value
-    return kind(**found)
+            value_by_field[field.name] = value
+    return kind(**value_by_field)

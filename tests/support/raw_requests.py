@@ -20,6 +20,6 @@ async def raw_answer(
     writer.write(b"\r\n".join([*lines, b"Connection: close", b"", body]))
     answer = await reader.read()
     writer.close()
-    found = _STATUS.match(answer)
-    assert found is not None, answer[:200]
-    return int(found.group(1)), answer
+    match = _STATUS.match(answer)
+    assert match is not None, answer[:200]
+    return int(match.group(1)), answer

@@ -14,8 +14,8 @@ from workflows.shared.message import Message, type_name
 from workflows.shared.topic import TIMERS, declared, topic_of
 
 # A message is known once its module is imported, and no agent imports all of them.
-for found in pkgutil.walk_packages(workflows.__path__, "workflows."):
-    importlib.import_module(found.name)
+for module in pkgutil.walk_packages(workflows.__path__, "workflows."):
+    importlib.import_module(module.name)
 
 PLAIN: dict[Any, Callable[[str], Any]] = {
     str: lambda name: "GBP" if name.endswith("currency") else f"{name}-1",

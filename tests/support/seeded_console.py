@@ -166,9 +166,12 @@ class Lists:
         return [GROUP]
 
     async def dead_letters(self, _config: Any) -> DeadLetterFacts:
-        known = (_dead_letter(0), _dead_letter(1))
+        dead_letters = (_dead_letter(0), _dead_letter(1))
         return DeadLetterFacts(
-            dead_letters=known, attempts={}, through={}, discarded={known[1].place: "a joke"}
+            dead_letters=dead_letters,
+            attempts={},
+            through={},
+            discarded={dead_letters[1].place: "a joke"},
         )
 
     async def history(self, _config: Any, topic: str, partition: int, _key: bytes) -> History:

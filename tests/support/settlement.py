@@ -87,10 +87,10 @@ class Settlement:
 
     def balances(self, *accounts: str) -> dict[str, dict[str, int]]:
         """Return the balances of `accounts` over all orders, by currency."""
-        found: dict[str, Counter[str]] = {}
+        sums_by_currency: dict[str, Counter[str]] = {}
         for entry in self.entries:
-            sums = found.setdefault(entry.currency, Counter(dict.fromkeys(accounts, 0)))
+            sums = sums_by_currency.setdefault(entry.currency, Counter(dict.fromkeys(accounts, 0)))
             for each in entry.postings:
                 if each.account in accounts:
                     sums[each.account] += each.debit_minor - each.credit_minor
-        return {currency: dict(sums) for currency, sums in sorted(found.items())}
+        return {currency: dict(sums) for currency, sums in sorted(sums_by_currency.items())}

@@ -63,13 +63,13 @@ def _nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
 
 @cache
 def _imports(tree: ast.Module) -> tuple[str, ...]:
-    found: list[str] = []
+    names: list[str] = []
     for node in _nodes(tree):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return tuple(found)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
 @cache

@@ -52,8 +52,8 @@ def fill(path: Path) -> rocksdict.Rdict:
 
 
 def only(path: Path, pattern: str) -> Path:
-    [found] = path.glob(pattern)
-    return found
+    [file] = path.glob(pattern)
+    return file
 
 
 def overwrite(path: Path, at: float) -> None:

@@ -88,9 +88,9 @@ async def committed(config: Config, partitions: int = 4) -> int:
     )
     await consumer.start()
     consumer.assign(places)
-    found = [await consumer.committed(place) or 0 for place in places]
+    offsets = [await consumer.committed(place) or 0 for place in places]
     await consumer.stop()
-    return sum(found)
+    return sum(offsets)
 
 
 @asynccontextmanager
@@ -143,12 +143,12 @@ async def read(config: Config, topic: str, partitions: int) -> list[Any]:
     consumer.assign(places)
     await consumer.seek_to_beginning(*places)
     ends = await consumer.end_offsets(places)
-    found: list[Any] = []
+    all_records: list[Any] = []
     while any([await consumer.position(place) < ends[place] for place in places]):
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            found += [record for record in records if is_row(record.key)]
+            all_records += [record for record in records if is_row(record.key)]
     await consumer.stop()
-    return found
+    return all_records
 
 
 async def emitted_ids(config: Config) -> list[str]:
@@ -157,17 +157,17 @@ async def emitted_ids(config: Config) -> list[str]:
     return [from_headers(record.headers).id for record in records]
 
 
-async def until(found: Callable[[], Any], what: str, seconds: float = 120) -> None:
-    """Wait until the async `found` returns something true."""
+async def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> None:
+    """Wait until the async `condition` returns something true."""
     limit = time.monotonic() + seconds
-    while not await found():
+    while not await condition():
         assert time.monotonic() < limit, f"not within {seconds} s: {what}"
         await asyncio.sleep(0.2)
 
 
 def rows(config: Config) -> dict[bytes, bytes]:
     """Return every row on the disk, as far as a running worker has written it out."""
-    kept: dict[bytes, bytes] = {}
+    body_by_key: dict[bytes, bytes] = {}
     for folder in Path(config.data_dir).glob("test/**/tally-*.db"):
         database = rocksdict.Rdict(
             str(folder),
@@ -175,6 +175,6 @@ def rows(config: Config) -> dict[bytes, bytes]:
             access_type=rocksdict.AccessType.read_only(),
         )
         own = (b"__faust", LOGS_KEY)
-        kept |= {key: body for key, body in database.items() if not key.startswith(own)}
+        body_by_key |= {key: body for key, body in database.items() if not key.startswith(own)}
         database.close()
-    return kept
+    return body_by_key

@@ -78,9 +78,9 @@ def back(
     return_id: str, units: int, amount_minor: int = 0, sku: str = "mug", line: int = 0
 ) -> ReturnRequested:
     """Return a request to send `units` back; one of an earlier version names an amount."""
-    asked = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor, line=line)
+    return_line = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor, line=line)
     return ReturnRequested(
-        order_id="o1", return_id=return_id, lines=(asked,), amount_minor=amount_minor
+        order_id="o1", return_id=return_id, lines=(return_line,), amount_minor=amount_minor
     )
 
 

@@ -86,27 +86,27 @@ class Bank:
             dispute.status, dispute.reinstated_minor = "won", dispute.withdrawn_minor
         self._notice(dispute)
 
-    def answer(self, asked: Any) -> Message:
+    def answer(self, command: Any) -> Message:
         """Return the dispute as it is after a command."""
-        dispute = self.disputes.get(asked.transaction_id)
-        if dispute is None or dispute.id != asked.dispute_id:
+        dispute = self.disputes.get(command.transaction_id)
+        if dispute is None or dispute.id != command.dispute_id:
             return d.DisputeRefused(
-                transaction_id=asked.transaction_id,
-                dispute_id=asked.dispute_id,
-                attempt=asked.attempt,
+                transaction_id=command.transaction_id,
+                dispute_id=command.dispute_id,
+                attempt=command.attempt,
                 is_absent=True,
                 reason="there is none",
             )
         is_inquiry = dispute.status == "warning_needs_response"
-        is_meant = getattr(asked, "stage", "") in ("", "inquiry" if is_inquiry else "chargeback")
-        is_answer = is_meant and not isinstance(asked, d.InquireDispute)
+        is_meant = getattr(command, "stage", "") in ("", "inquiry" if is_inquiry else "chargeback")
+        is_answer = is_meant and not isinstance(command, d.InquireDispute)
         if dispute.status in NEEDS_RESPONSE and is_answer:
-            if isinstance(asked, d.CloseDispute):
+            if isinstance(command, d.CloseDispute):
                 dispute.status = "warning_closed" if is_inquiry else "lost"
             else:
                 dispute.status = "warning_under_review" if is_inquiry else "under_review"
             self._notice(dispute)
-        return self._report(dispute, asked.attempt)
+        return self._report(dispute, command.attempt)
 
     def has_money(self, order_id: str) -> bool:
         """Return whether a chargeback has what was charged, so that it cannot be refunded."""

@@ -154,8 +154,8 @@ def books(world: World, each: Course) -> str:
     ends = [type(m) for m in sagas if isinstance(m, OrderCompleted | OrderCancelled)]
     assert 1 == len(ends), world.trace[-20:]
     end = "completed" if ends[0] is OrderCompleted else "cancelled"
-    taken, cash = world.provider.state(), _cash(world)
-    at_provider = taken["charged_minor"] - taken["refunded_minor"]
+    provider_state, cash = world.provider.state(), _cash(world)
+    at_provider = provider_state["charged_minor"] - provider_state["refunded_minor"]
     assert cash["cash_at_provider"] - _unknown_minor(each) == at_provider, world.trace[-20:]
     assert cash["cash_at_provider"] + cash["cash_at_bank"] == _paid_minor(world)
     if end == each.end:
@@ -165,9 +165,9 @@ def books(world: World, each: Course) -> str:
         assert kept_minor == _paid_minor(world), world.trace[-20:]
     elif end == "cancelled":
         assert 0 == _paid_minor(world), world.trace[-20:]
-    assert taken["charges"] <= 1
+    assert provider_state["charges"] <= 1
     # A hold that has ended is charged anew by another intent, once an operator has said so.
-    assert taken["intents"] <= 1 + has_case(world)
+    assert provider_state["intents"] <= 1 + has_case(world)
     return end
 
 
@@ -228,7 +228,7 @@ def compare_books(world: World, *, is_clean: bool) -> None:
         lines += own.lines_of_entry(entry, world.now)
     compared = reconcile(lines, world.now + HOUR_MS, motion_ms=own.motion_ms)
     assert compared.reconciled is is_clean, compared.offending
-    assert {"o1"} >= {found.order_id for found in compared.offending}, compared.offending
+    assert {"o1"} >= {item.order_id for item in compared.offending}, compared.offending
     assert 0 == compared.in_motion, compared.moving
     held = compare_holds(holds, world.now + HOUR_MS, motion_ms=own.motion_ms["charge"])
     assert (True, 0) == (held.reconciled, held.in_motion), held.offending
@@ -237,18 +237,18 @@ def compare_books(world: World, *, is_clean: bool) -> None:
 def reconcile_settlement(world: World, each: Course) -> None:
     """Let days go by, read fees and payouts, and assert that all of it reconciles."""
     before = _cash(world)
-    found = reconciled_after(
+    settlement = reconciled_after(
         world, RETURN_HOURS if fails_payouts(each) else PAYOUT_HOURS, is_over=True
     )
     cash = _cash(world)
     # What is below zero in all is never paid out.
-    assert {"waiting for a payout"} >= {item.state for item in found.open_items}, found
-    for sums in found.totals.values():
-        assert sums.fees_at_provider_minor == cash["provider_fees"], found.totals
+    assert {"waiting for a payout"} >= {item.state for item in settlement.open_items}, settlement
+    for sums in settlement.totals.values():
+        assert sums.fees_at_provider_minor == cash["provider_fees"], settlement.totals
         assert sums.in_balance_minor == cash["cash_at_provider"] - _unknown_minor(each), (
-            found.totals
+            settlement.totals
         )
-        assert sums.paid_out_minor == sums.at_bank_minor, found.totals
+        assert sums.paid_out_minor == sums.at_bank_minor, settlement.totals
     accounts = ("cash_at_provider", "cash_at_bank", "payout_clearing", "provider_fees")
     moved = [sum(each[name] for name in accounts) for each in (before, cash)]
     assert moved[0] == moved[1], (before, cash)
@@ -276,12 +276,12 @@ def fails_payouts(each: Course) -> bool:
 
 def name_failed_payout(world: World) -> None:
     """Read twice a day until a payout has failed; assert that settlement names its order then."""
-    found: list[OpenItem] = []
+    open_items: list[OpenItem] = []
     for _ in range(2 * RETURN_HOURS // 24):
-        found += reconciled_after(world, 12, is_over=False).open_items
-    failed = {(each.order_id, each.wrong) for each in found if each.state == "payout failed"}
-    assert {("o1", True)} == failed, found
-    assert {"payout failed", *EXPECTED} >= {each.state for each in found}, found
+        open_items += reconciled_after(world, 12, is_over=False).open_items
+    failed = {(each.order_id, each.wrong) for each in open_items if each.state == "payout failed"}
+    assert {("o1", True)} == failed, open_items
+    assert {"payout failed", *EXPECTED} >= {each.state for each in open_items}, open_items
 
 
 def _unknown_minor(each: Course) -> int:

@@ -52,51 +52,51 @@ class Provider:
         self.currencies: dict[str, str] = {}
         self.bank = Bank(troubles)
 
-    async def call(self, asked: Any) -> tuple[Message, ...]:
+    async def call(self, command: Any) -> tuple[Message, ...]:
         """Answer a provider command."""
-        if isinstance(asked, p.ChargeCard | h.CaptureCharge):
-            self.currencies[asked.transaction_id] = asked.currency
+        if isinstance(command, p.ChargeCard | h.CaptureCharge):
+            self.currencies[command.transaction_id] = command.currency
         if self.troubles.strikes("request lost", self.trouble / 2):
-            return (self.unknown(asked, "never arrived"),)
-        if isinstance(asked, p.RefundCharge | p.InquireRefund):
-            answer = self._refund(asked)
-        elif isinstance(asked, h.CaptureCharge):
-            answer = self._capture(asked)
-        elif isinstance(asked, DisputeCommand):
-            answer = self.bank.answer(asked)
+            return (self.unknown(command, "never arrived"),)
+        if isinstance(command, p.RefundCharge | p.InquireRefund):
+            answer = self._refund(command)
+        elif isinstance(command, h.CaptureCharge):
+            answer = self._capture(command)
+        elif isinstance(command, DisputeCommand):
+            answer = self.bank.answer(command)
         else:
-            answer = self._charge(asked)
+            answer = self._charge(command)
         if self.troubles.strikes("answer lost", self.trouble / 2):
-            return (self.unknown(asked, "the answer got lost"),)
+            return (self.unknown(command, "the answer got lost"),)
         return (answer,)
 
-    def _charge(self, asked: Any) -> Message:
-        order_id = asked.transaction_id
+    def _charge(self, command: Any) -> Message:
+        order_id = command.transaction_id
         over = order_id in self.charged or order_id in self.declined
         who = self.unconfirmed.get(order_id, ("", None))[0]
-        if isinstance(asked, p.VoidCharge) and not over and who != "processing":
+        if isinstance(command, p.VoidCharge) and not over and who != "processing":
             self.voided.add(order_id)
             self.unconfirmed.pop(order_id, None)
         if order_id in self.voided:
-            return p.ChargeVoided(transaction_id=order_id, attempt=getattr(asked, "attempt", 0))
+            return p.ChargeVoided(transaction_id=order_id, attempt=getattr(command, "attempt", 0))
         if order_id in self.held and order_id not in self.charged:
-            return self._held(asked)
+            return self._held(command)
         who = who or ("" if over else self._who_acts())
         if who:
-            self.unconfirmed[order_id] = who, asked
-            return _waits(asked, who)
+            self.unconfirmed[order_id] = who, command
+            return _waits(command, who)
         if not over:
             if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
-            elif asked.capture == "manual":
-                self.held[order_id] = asked.amount_minor
-                self._notice(order_id, asked.amount_minor)
-                return self._held(asked)
+            elif command.capture == "manual":
+                self.held[order_id] = command.amount_minor
+                self._notice(order_id, command.amount_minor)
+                return self._held(command)
             else:
-                self.charged[order_id] = asked.amount_minor
-            self._notice(order_id, asked.amount_minor)
+                self.charged[order_id] = command.amount_minor
+            self._notice(order_id, command.amount_minor)
         if order_id in self.declined:
-            attempt = getattr(asked, "attempt", 0)
+            attempt = getattr(command, "attempt", 0)
             return p.ChargeDeclined(
                 transaction_id=order_id, attempt=attempt, reason="card_declined"
             )
@@ -106,9 +106,9 @@ class Provider:
             amount_minor=self.charged[order_id],
         )
 
-    def _held(self, asked: Any) -> Message:
+    def _held(self, command: Any) -> Message:
         """Say what is held; now and then the hold ends without a word of ours."""
-        order_id, attempt = asked.transaction_id, getattr(asked, "attempt", 0)
+        order_id, attempt = command.transaction_id, getattr(command, "attempt", 0)
         if self.troubles.strikes("hold ended", self.trouble / 4):
             self.end_hold(order_id)
             return p.ChargeVoided(transaction_id=order_id, attempt=attempt)
@@ -116,7 +116,7 @@ class Provider:
             transaction_id=order_id,
             payment_id=f"pi-{order_id}",
             amount_minor=self.held[order_id],
-            currency=asked.currency,
+            currency=command.currency,
             capture_before_ms=1_700_000_000_000 + 7 * 86_400_000,
             attempt=attempt,
         )
@@ -126,28 +126,28 @@ class Provider:
         self.voided.add(order_id)
         self._notice(order_id, self.held[order_id])
 
-    def _capture(self, asked: h.CaptureCharge) -> Message:
-        order_id, trouble = asked.transaction_id, self.trouble
-        known = order_id, asked.round
-        about = {"transaction_id": order_id, "round": asked.round}
-        if order_id not in self.charged and known not in self.refused:
-            if not asked.round and self.troubles.strikes("hold ended", trouble / 4):
+    def _capture(self, command: h.CaptureCharge) -> Message:
+        order_id, trouble = command.transaction_id, self.trouble
+        key = order_id, command.round
+        about = {"transaction_id": order_id, "round": command.round}
+        if order_id not in self.charged and key not in self.refused:
+            if not command.round and self.troubles.strikes("hold ended", trouble / 4):
                 self.end_hold(order_id)
             if self.troubles.strikes("capture refused", trouble / 2):
-                self.refused.add(known)
+                self.refused.add(key)
         if order_id not in self.charged:
             is_void = order_id in self.voided
-            if known in self.refused or (is_void and not asked.round):
-                self.refused.add(known)
+            if key in self.refused or (is_void and not command.round):
+                self.refused.add(key)
                 return h.CaptureRefused(**about, is_void=is_void, reason="expired")
             short = self.troubles.strikes("captured short", trouble / 8)
-            self.charged[order_id] = asked.amount_minor - int(short)
+            self.charged[order_id] = command.amount_minor - int(short)
             self._notice(order_id, self.charged[order_id])
         return h.ChargeCaptured(
             **about,
             payment_id=f"pi-{order_id}",
             amount_minor=self.charged[order_id],
-            currency=asked.currency,
+            currency=command.currency,
         )
 
     def _who_acts(self) -> str:
@@ -179,17 +179,17 @@ class Provider:
 
     def confirm(self) -> None:
         """Let customers confirm, or fail to, and charges be processed."""
-        for order_id, (who, asked) in list(self.unconfirmed.items()):
+        for order_id, (who, command) in list(self.unconfirmed.items()):
             if who == "nobody" or not self.troubles.strikes(f"{who} acts", 0.05):
                 continue
             del self.unconfirmed[order_id]
             if self.troubles.strikes(f"{who} fails", 0.3):
                 self.declined.add(order_id)
-            elif asked.capture == "manual":
-                self.held[order_id] = asked.amount_minor
+            elif command.capture == "manual":
+                self.held[order_id] = command.amount_minor
             else:
-                self.charged[order_id] = asked.amount_minor
-            self._notice(order_id, asked.amount_minor)
+                self.charged[order_id] = command.amount_minor
+            self._notice(order_id, command.amount_minor)
 
     def complain(self) -> None:
         """Let customers dispute what was charged before, now and then."""
@@ -205,53 +205,53 @@ class Provider:
         """Return what of a charge is not refunded, nor about to be."""
         back = sum(
             amount
-            for known, amount in self.refunds.items()
-            if known[0] == order_id and self.states[known] != "failed"
+            for key, amount in self.refunds.items()
+            if key[0] == order_id and self.states[key] != "failed"
         )
         return self.charged[order_id] - back
 
-    def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:
-        known = asked.transaction_id, asked.refund_key, asked.round
+    def _refund(self, command: p.RefundCharge | p.InquireRefund) -> Message:
+        key = command.transaction_id, command.refund_key, command.round
         # A provider's own ids are short, however long the names are that it was given.
         about = {
-            "transaction_id": asked.transaction_id,
-            "refund_key": asked.refund_key,
-            "refund_id": f"re-{derive_id(*known)}",
-            "round": asked.round,
+            "transaction_id": command.transaction_id,
+            "refund_key": command.refund_key,
+            "refund_id": f"re-{derive_id(*key)}",
+            "round": command.round,
         }
-        if known not in self.refunds and self.bank.has_money(asked.transaction_id):
+        if key not in self.refunds and self.bank.has_money(command.transaction_id):
             return p.RefundRefused(
-                transaction_id=asked.transaction_id,
-                refund_key=asked.refund_key,
-                round=asked.round,
+                transaction_id=command.transaction_id,
+                refund_key=command.refund_key,
+                round=command.round,
                 reason="charge_disputed",
-                dispute_id=self.bank.disputes[asked.transaction_id].id,
+                dispute_id=self.bank.disputes[command.transaction_id].id,
             )
-        if isinstance(asked, p.RefundCharge) and known not in self.refunds:
-            self.refunds[known] = asked.amount_minor
-            self.states[known] = self._begun(known, about["refund_id"])
-            if self.states[known] == "fails later":
+        if isinstance(command, p.RefundCharge) and key not in self.refunds:
+            self.refunds[key] = command.amount_minor
+            self.states[key] = self._first_state(key, about["refund_id"])
+            if self.states[key] == "fails later":
                 # What is answered now is not true for long.
-                self.states[known] = "failed"
+                self.states[key] = "failed"
                 return p.RefundSucceeded(
-                    **about, attempt=asked.attempt, amount_minor=asked.amount_minor
+                    **about, attempt=command.attempt, amount_minor=command.amount_minor
                 )
-        elif self.states[known] == "pending" and not self.troubles.strikes("refund waits", 0.3):
+        elif self.states[key] == "pending" and not self.troubles.strikes("refund waits", 0.3):
             fails = self.troubles.strikes("refund failed", self.trouble / 2)
-            self.states[known] = "failed" if fails else "succeeded"
-        if self.states[known] == "failed":
+            self.states[key] = "failed" if fails else "succeeded"
+        if self.states[key] == "failed":
             return p.RefundFailed(**about, reason="expired_or_canceled_card")
-        if self.states[known] == "pending":
-            return p.RefundPending(**about, attempt=asked.attempt, status="pending")
-        return p.RefundSucceeded(**about, attempt=asked.attempt, amount_minor=self.refunds[known])
+        if self.states[key] == "pending":
+            return p.RefundPending(**about, attempt=command.attempt, status="pending")
+        return p.RefundSucceeded(**about, attempt=command.attempt, amount_minor=self.refunds[key])
 
-    def _begun(self, known: tuple[str, str, int], refund_id: str) -> str:
+    def _first_state(self, key: tuple[str, str, int], refund_id: str) -> str:
         """Return the first state of a refund. One that fails later says so by a webhook."""
         if self.troubles.strikes("refund pending", self.trouble / 2):
             return "pending"
         if not self.troubles.strikes("refund fails later", self.trouble / 4):
             return "succeeded"
-        order_id = known[0]
+        order_id = key[0]
         for copy in range(2 if self.troubles.strikes("call-back doubled", 0.25) else 1):
             self.notices.append(
                 p.ProviderNotified(
@@ -259,34 +259,36 @@ class Provider:
                     notice_id=f"{refund_id}/{copy}",
                     kind="refund_changed",
                     payment_id=f"pi-{order_id}",
-                    amount_minor=self.refunds[known],
+                    amount_minor=self.refunds[key],
                     refund_id=refund_id,
                 )
             )
         return "fails later"
 
-    def unknown(self, asked: Any, reason: str) -> Message:
+    def unknown(self, command: Any, reason: str) -> Message:
         """Return the answer to a command of which nobody knows what came of it."""
-        attempt = getattr(asked, "attempt", 0)
-        if isinstance(asked, p.RefundCharge | p.InquireRefund):
+        attempt = getattr(command, "attempt", 0)
+        if isinstance(command, p.RefundCharge | p.InquireRefund):
             return p.RefundUnknown(
-                transaction_id=asked.transaction_id,
-                refund_key=asked.refund_key,
+                transaction_id=command.transaction_id,
+                refund_key=command.refund_key,
                 attempt=attempt,
-                round=asked.round,
+                round=command.round,
                 reason=reason,
             )
-        if isinstance(asked, h.CaptureCharge):
-            about = {"transaction_id": asked.transaction_id, "round": asked.round}
+        if isinstance(command, h.CaptureCharge):
+            about = {"transaction_id": command.transaction_id, "round": command.round}
             return h.CaptureUnknown(**about, attempt=attempt, reason=reason)
-        if isinstance(asked, DisputeCommand):
+        if isinstance(command, DisputeCommand):
             return DisputeUnknown(
-                transaction_id=asked.transaction_id,
-                dispute_id=asked.dispute_id,
+                transaction_id=command.transaction_id,
+                dispute_id=command.dispute_id,
                 attempt=attempt,
                 reason=reason,
             )
-        return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason=reason)
+        return p.ChargeUnknown(
+            transaction_id=command.transaction_id, attempt=attempt, reason=reason
+        )
 
     def _notice(self, order_id: str, amount_minor: int) -> None:
         kind = self._kind(order_id)
@@ -313,17 +315,17 @@ class Provider:
         """Return what the provider holds of this order: charged less refunded and disputed."""
         back = sum(
             amount
-            for known, amount in self.refunds.items()
-            if known[0] == order_id and self.states[known] == "succeeded"
+            for key, amount in self.refunds.items()
+            if key[0] == order_id and self.states[key] == "succeeded"
         )
         return self.charged.get(order_id, 0) - back - self.bank.kept_minor(order_id)
 
 
-def _waits(asked: Any, who: str) -> Message:
+def _waits(command: Any, who: str) -> Message:
     about = {
-        "transaction_id": asked.transaction_id,
-        "attempt": getattr(asked, "attempt", 0),
-        "payment_id": f"pi-{asked.transaction_id}",
+        "transaction_id": command.transaction_id,
+        "attempt": getattr(command, "attempt", 0),
+        "payment_id": f"pi-{command.transaction_id}",
     }
     if who == "processing":
         return ChargeProcessing(**about, wait_seconds=PROCESSING_SECONDS)
@@ -344,31 +346,31 @@ class Carrier:
         self.status: dict[str, str] = {}
         self.notices: list[Message] = []
 
-    async def call(self, asked: Any) -> tuple[Message, ...]:
+    async def call(self, command: Any) -> tuple[Message, ...]:
         """Answer a carrier command."""
         if self.troubles.strikes("request lost", self.trouble / 2):
-            return (self.unknown(asked),)
-        self._travel(asked.order_id)
-        answer = self._answer(asked)
+            return (self.unknown(command),)
+        self._travel(command.order_id)
+        answer = self._answer(command)
         if self.troubles.strikes("answer lost", self.trouble / 2):
-            return (self.unknown(asked),)
+            return (self.unknown(command),)
         return (answer,)
 
-    def _answer(self, asked: Any) -> Message:
-        order_id = asked.order_id
+    def _answer(self, command: Any) -> Message:
+        order_id = command.order_id
         status = self.status.get(order_id)
-        if isinstance(asked, c.BookShipment) and status is None:
+        if isinstance(command, c.BookShipment) and status is None:
             refused = self.troubles.strikes("refused", self.trouble / 2)
             status = self.status[order_id] = "refused" if refused else "in_transit"
-        if isinstance(asked, c.WithdrawShipment) and status != "delivered":
+        if isinstance(command, c.WithdrawShipment) and status != "delivered":
             status = self.status[order_id] = "withdrawn"
         if status == "refused":
             return c.ShipmentRefused(order_id=order_id, reason="not deliverable")
         if status == "withdrawn":
             return c.ShipmentWithdrawn(order_id=order_id)
         if status is None:
-            return self.unknown(asked)
-        if isinstance(asked, c.BookShipment):
+            return self.unknown(command)
+        if isinstance(command, c.BookShipment):
             return c.ShipmentBooked(order_id=order_id, shipment_id=f"sh-{order_id}")
         return c.ShipmentTracked(order_id=order_id, shipment_id=f"sh-{order_id}", status=status)
 
@@ -389,9 +391,9 @@ class Carrier:
                 )
             )
 
-    def unknown(self, asked: Any, reason: str = "nobody answered") -> Message:
+    def unknown(self, command: Any, reason: str = "nobody answered") -> Message:
         """Return the answer to a command of which nobody knows what came of it."""
-        return c.ShipmentUnknown(order_id=asked.order_id, attempt=asked.attempt, reason=reason)
+        return c.ShipmentUnknown(order_id=command.order_id, attempt=command.attempt, reason=reason)
 
 
 class Notifier:
@@ -403,16 +405,16 @@ class Notifier:
         self.sent: list[tuple[str, str]] = []
         """Order and notification of everything that was really sent, in order."""
 
-    async def call(self, asked: n.SendMessage) -> tuple[Message, ...]:
+    async def call(self, command: n.SendMessage) -> tuple[Message, ...]:
         """Send a message."""
         if self.troubles.strikes("channel away", self.trouble):
             raise Transient("the channel is away")
         names = {
-            "transaction_id": asked.transaction_id,
-            "notification_id": asked.notification_id,
-            "channel": asked.channel,
+            "transaction_id": command.transaction_id,
+            "notification_id": command.notification_id,
+            "channel": command.channel,
         }
         if self.troubles.strikes("number refused", self.trouble / 4):
             return (n.NotificationFailed(**names, reason="no such number"),)
-        self.sent.append((asked.transaction_id, asked.notification_id))
+        self.sent.append((command.transaction_id, command.notification_id))
         return (n.NotificationSent(**names),)

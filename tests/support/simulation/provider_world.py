@@ -125,7 +125,7 @@ class RealProvider:
         if self._shop is not None:
             await self._shop.http.close_async()
 
-    def _asked(self) -> Shop:
+    def _client(self) -> Shop:
         """Return the client of the provider: one, since a TLS context takes longer than a tick."""
         if self._shop is None:
             self._shop = Shop(self._system)
@@ -205,21 +205,21 @@ class RealProvider:
         self._asked_ms = self._asked_ms or self._world.now
         if self._world.now - self._asked_ms >= self._course.after_minutes * 60_000:
             self._acted = True
-            await self._asked().answer(required[0].url, self._course.customer)
+            await self._client().answer(required[0].url, self._course.customer)
 
     async def _refund_by_hand(self) -> None:
         course = self._course
         if course.by_hand_minor and not self._refunded:
-            shop = self._asked()
-            found = await shop.v1.charges.list_async()
-            if found.data:
+            shop = self._client()
+            charges = await shop.v1.charges.list_async()
+            if charges.data:
                 self._refunded = True
-                intent_id = str(found.data[0].payment_intent)
-                made = await shop.refund(intent_id, "by hand", amount=course.by_hand_minor)
-                self._world.reference = made.id if course.refers else ""
+                intent_id = str(charges.data[0].payment_intent)
+                refund = await shop.refund(intent_id, "by hand", amount=course.by_hand_minor)
+                self._world.reference = refund.id if course.refers else ""
         if not course.cancels_refunds:
             return
-        refunds = self._asked().v1.refunds
+        refunds = self._client().v1.refunds
         for each in (await refunds.list_async()).data:
             if each.status == "requires_action":
                 await refunds.cancel_async(each.id)
@@ -241,7 +241,7 @@ class RealProvider:
             await reading.close()
 
     async def _is_paid_out(self) -> bool:
-        shop = self._asked()
+        shop = self._client()
         balance = await shop.v1.balance.retrieve_async()
         payouts = await shop.v1.payouts.list_async()
         # What is below zero stays in the balance.

@@ -55,10 +55,10 @@ REVENUE = tuple(figure_of("revenue_minor", currency) for currency in CURRENCIES)
 
 
 def run_scenario(
-    seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None = None
+    seed: int, loop: asyncio.AbstractEventLoop, fault_numbers: frozenset[int] | None = None
 ) -> World:
-    """Return the world after the scenario of `seed`; with only the faults `kept`, when given."""
-    world = World(seed, Troubles(seed, kept), loop)
+    """Return the world after the scenario of `seed`; with only `fault_numbers`, when given."""
+    world = World(seed, Troubles(seed, fault_numbers), loop)
     random = world.random
     for sku in SKUS:
         message = ReceiveStock(receipt_id=f"r-{sku}", sku=sku, quantity=random.randint(1, 8))
@@ -200,16 +200,16 @@ def _figures(world: World, context: str) -> None:
 
 def _messages(world: World, context: str) -> None:
     """Every message asked for is sent, or given up and said so; none is emitted under two ids."""
-    asked = {w.notification_id for w in world.messages("notification.commands") if _sends(w)}
+    command_ids = {w.notification_id for w in world.messages("notification.commands") if _sends(w)}
     emitted = world.messages("notifications")
     ended = Counter(
         w.notification_id for w in emitted if isinstance(w, NotificationSent | NotificationFailed)
     )
     sent = {w.notification_id for w in emitted if isinstance(w, NotificationSent)}
     over = {w.notification_id for w in emitted if isinstance(w, NotificationWithheld)}
-    wanted = [w for w in world.messages("notification.requests") if isinstance(w, RequestMessage)]
-    assert {w.notification_id for w in wanted} == asked | over, context
-    assert asked == set(ended), context
+    requests = [w for w in world.messages("notification.requests") if isinstance(w, RequestMessage)]
+    assert {w.notification_id for w in requests} == command_ids | over, context
+    assert command_ids == set(ended), context
     assert sent <= {notification_id for _, notification_id in world.notifier.sent}, context
 
 
@@ -287,9 +287,9 @@ def _money(world: Ended, order: OrderPlaced, completed: bool, context: str) -> N
 def shipment_of(world: Ended, order: OrderPlaced) -> PartialShipment | None:
     """Return what ships of an order, where not all of it does."""
     reserved = (m for m in world.messages("inventory") if isinstance(m, InventoryReserved))
-    found = {m.order_id: m.partial for m in reserved}.get(order.order_id)
-    assert found is None or order.partial_shipment
-    return found
+    shipment = {m.order_id: m.partial for m in reserved}.get(order.order_id)
+    assert shipment is None or order.partial_shipment
+    return shipment
 
 
 def released_minor(world: Ended, order: OrderPlaced) -> int:
@@ -319,8 +319,8 @@ def _returns(world: Ended, order: OrderPlaced, completed: bool, context: str) ->
     answers = [m for m in emitted if m.order_id == order.order_id]
     requested = [m for m in world.messages("orders") if isinstance(m, ReturnRequested)]
     requested = [m for m in requested if m.order_id == order.order_id]
-    asked = {m.return_id for m in requested}
-    assert dict.fromkeys(asked, 1) == Counter(m.return_id for m in answers), context
+    return_ids = {m.return_id for m in requested}
+    assert dict.fromkeys(return_ids, 1) == Counter(m.return_id for m in answers), context
     accepted = [m for m in answers if isinstance(m, ReturnAccepted)]
     assert completed or not accepted, context
     left = shipping_units(world, order)
@@ -349,9 +349,9 @@ def _stock(world: Ended, orders: list[OrderPlaced], completed: set[str], context
             back += units_of(line for line in message.lines if line.goods)
     for sku in SKUS:
         shelf = world.state("stock", sku)
-        gone = sum(
+        shipped_units = sum(
             shipping_units(world, order)[sku] for order in orders if order.order_id in completed
         )
-        assert ({}, gone - back[sku]) == (dict(shelf.held), shelf.shipped), context
+        assert ({}, shipped_units - back[sku]) == (dict(shelf.held), shelf.shipped), context
         assert shelf.received == shelf.on_hand + shelf.shipped, context
     assert {o for o, s in world.carrier.status.items() if s == "delivered"} == completed, context

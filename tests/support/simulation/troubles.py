@@ -15,12 +15,12 @@ APART = DECISIONS_A_TICK // 2
 class Troubles:
     """The faults of one scenario: decisions numbered by tick, each with dice of its own."""
 
-    def __init__(self, seed: int, kept: frozenset[int] | None = None) -> None:
+    def __init__(self, seed: int, fault_numbers: frozenset[int] | None = None) -> None:
         self.struck: list[tuple[int, str]] = []
         """The number and kind of each fault that occurred."""
         self.rates: dict[str, float] = {}
         self._seed = seed
-        self._kept = kept
+        self._kept = fault_numbers
         self._count = 0
         self._tick = 0
 
