@@ -69,7 +69,7 @@ def cancelled(order_id: str, offset: int, reason: str = "") -> Record:
     return said(message, offset, partition=place_of("orders", order_id.encode(), CONFIG))
 
 
-def asked(order_id: str, offset: int, **changed: Any) -> Record:
+def send_record(order_id: str, offset: int, **changed: Any) -> Record:
     """Return a message to be sent for `order_id` as it is read."""
     message = SendMessage(
         transaction_id=order_id,
@@ -158,24 +158,24 @@ async def test_an_agent_that_counts_says_of_which_event(lines: io.StringIO) -> N
 
 async def test_calls_under_way_at_once_speak_each_of_its_event(lines: io.StringIO) -> None:
     """Keys side by side, two events of each: no line is of another's, in threads neither."""
-    records = [asked(f"o{at % KEYS}", at) for at in range(2 * KEYS)]
+    records = [send_record(f"o{at % KEYS}", at) for at in range(2 * KEYS)]
 
     await run_batch(calling(Outside(KEYS).call), FakeRuntime(), records)
 
-    found = logged(lines, "agents")
-    assert 2 * 2 * KEYS == len(found)
-    assert {len(FIELDS)} == {len(each) for each in found}
-    for event, *where in found:
+    logged_lines = logged(lines, "agents")
+    assert 2 * 2 * KEYS == len(logged_lines)
+    assert {len(FIELDS)} == {len(each) for each in logged_lines}
+    for event, *where in logged_lines:
         order_id, _, offset = event.split()[0].partition("/")
         at = f"notification.commands/0/{offset}"
         assert ["test", "calls", at, order_id] == where
     # They were under way at once, or this would prove nothing.
-    assert [each[0].endswith("asked") for each in found[:KEYS]] == [True] * KEYS
+    assert [each[0].endswith("asked") for each in logged_lines[:KEYS]] == [True] * KEYS
 
 
 async def test_a_new_try_is_of_the_record_first_read(lines: io.StringIO) -> None:
     """Under the name that its first try had, and a dead letter has."""
-    first = asked("o1", 3)
+    first = send_record("o1", 3)
     origin = "notification.commands/2/3"
     again = replace(
         first, topic=RETRY, offset=99, headers=(*first.headers, (ORIGIN, origin.encode()))
@@ -228,9 +228,9 @@ class Producer:
     async def send_batch(self, _batch: Any, _topic: str, partition: int) -> Any:
         if self._away:
             raise ConnectionError(f"nobody leads partition {partition}")
-        met = asyncio.get_running_loop().create_future()
-        met.set_result(SimpleNamespace(offset=0))
-        return met
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(SimpleNamespace(offset=0))
+        return future
 
 
 class Ended(Exception):
@@ -316,8 +316,8 @@ async def test_a_batch_that_failed_says_at_which_event(
         await run(deciding(), records, monkeypatch, away=away)
 
     order_id = (records[then].key or b"").decode()
-    wanted = ("batch failed", "test", "says", records[then].origin, order_id)
-    assert [wanted] == logged(lines, "app.worker.runner")
+    line = ("batch failed", "test", "says", records[then].origin, order_id)
+    assert [line] == logged(lines, "app.worker.runner")
 
 
 async def test_the_call_that_broke_the_batch_is_named(
@@ -336,11 +336,11 @@ async def test_the_call_that_broke_the_batch_is_named(
     monkeypatch.setattr(runner.KafkaRuntime, "read", read)
     monkeypatch.setattr(runner.KafkaRuntime, "is_authentic", lambda *_: True)
     records = [
-        asked(key, at, partition=place_of("notification.commands", key.encode(), CONFIG))
+        send_record(key, at, partition=place_of("notification.commands", key.encode(), CONFIG))
         for at, key in enumerate(("o1", "o3", "o2"))
     ]
     with pytest.raises(Ended):
         await run(replace(calling(call), table=TALLY), records, monkeypatch)
 
-    wanted = ("batch failed", "test", "calls", records[1].origin, "o3")
-    assert [wanted] == logged(lines, "app.worker.runner")
+    line = ("batch failed", "test", "calls", records[1].origin, "o3")
+    assert [line] == logged(lines, "app.worker.runner")

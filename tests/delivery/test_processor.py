@@ -410,14 +410,14 @@ async def test_what_was_given_up_is_tried_again_by_a_redrive_alone() -> None:
         await run_batch(agent, runtime, copies[-1:])
         copies.append(as_read(runtime.emitted[-1], at))
     dead_letter = as_read(runtime.emitted[-2], 0)
-    asked = len(outside.asked)
+    calls_before = len(outside.asked)
     outside.out_of_reach = False
 
     again = await run_batch(agent, runtime, copies[1:4])
     redriven = as_read(sent_back(DeadLetter(record=dead_letter, at_ms=1), 0), 0)
     await run_batch(agent, runtime, [redriven, redriven])
 
-    assert (3, asked + 1) == (again.duplicates, len(outside.asked))
+    assert (3, calls_before + 1) == (again.duplicates, len(outside.asked))
     assert (type_name(NotificationSent), msgspec.UNSET) == (
         from_headers(runtime.emitted[-1].headers).type,
         tally(runtime).due_ms,

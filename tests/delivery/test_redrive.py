@@ -58,12 +58,12 @@ def test_a_dead_letter_that_fails_again_lies_beside_the_first_with_its_history()
     assert header(again, records.REDRIVE_OF) == dead_letter.place
 
 
-@pytest.mark.parametrize("said", ["payments", "nobody-has-this-topic", ""])
-def test_a_forged_way_home_leads_nowhere(said: str):
+@pytest.mark.parametrize("topic", ["payments", "nobody-has-this-topic", ""])
+def test_a_forged_way_home_leads_nowhere(topic: str):
     """A header may claim any topic: a dead letter still ends in a dead topic of this agent."""
     runtime, dead_letter = FakeRuntime(), dead_lettered("explode")
     record = as_read(sent_back(dead_letter, 0), 0)
-    headers = dict(record.headers) | {records.REDRIVE_TOPIC: said.encode()}
+    headers = dict(record.headers) | {records.REDRIVE_TOPIC: topic.encode()}
     forged = msgspec.structs.replace(record, headers=tuple(headers.items()))
     asyncio.run(run_batch(ANSWERS, runtime, [forged]))
 

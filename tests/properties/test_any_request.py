@@ -156,7 +156,7 @@ class Console:
 def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     """A seeded console of which everything works; rates are not what is tested."""
 
-    def taken(_config: Any) -> Any:
+    def busy_redriver(_config: Any) -> Any:
         raise DeadLetterError("dead letters are being sent back already")
 
     async def figures() -> SettlementFigures:
@@ -168,9 +168,9 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console
     replace_by_lists(monkeypatch)
     monkeypatch.setattr(access, "ACTS_BURST", 1_000_000)
     monkeypatch.setattr(access, "SIGN_IN_BURST", 1_000_000)
-    monkeypatch.setattr(dead_letter_actions, "redriver", taken)
-    monkeypatch.setattr(dead_letters, "redriver", taken)
-    known: list[Seeded] = []
+    monkeypatch.setattr(dead_letter_actions, "redriver", busy_redriver)
+    monkeypatch.setattr(dead_letters, "redriver", busy_redriver)
+    seeded_consoles: list[Seeded] = []
 
     async def make() -> web.Application:
         seeded, worker = await seeded_console(tmp_path)
@@ -181,20 +181,20 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console
             await worker.close()
 
         seeded.app.on_cleanup.append(close)
-        known.append(seeded)
+        seeded_consoles.append(seeded)
         return seeded.app
 
     with served(make) as url:
-        yield Console(url, known[0])
+        yield Console(url, seeded_consoles[0])
 
 
 @pytest.mark.parametrize("caller", ["operator", "client", "nobody"])
 def test_every_answer_is_as_the_document_says(console: Console, caller: str) -> None:
     """No 5xx, no status, type, header or shape that is not described, nothing without a right."""
-    wanted = settings().max_examples
-    is_short = wanted <= DEFAULT_EXAMPLES
+    examples = settings().max_examples
+    is_short = examples <= DEFAULT_EXAMPLES
     phases = FEW_PHASES if is_short else MANY_PHASES
-    most = FEW if is_short else -(-wanted // (len(OPERATIONS) * len(console.callers)))
+    most = FEW if is_short else -(-examples // (len(OPERATIONS) * len(console.callers)))
     sent = console.sent(caller, phases, most)
 
     wrong = [each for each in sent.findings if not is_explained(each)]

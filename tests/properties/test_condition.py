@@ -53,10 +53,10 @@ def with_leaf(condition: Any, leaf: Any, other: Any) -> Any:
 @given(conditions)
 def test_what_is_said_holds_whatever_the_unknown_turns_out_to_be(condition: Any) -> None:
     """Only what may go either way is unknown."""
-    said = truth(condition)
+    answer = truth(condition)
 
-    assert said is None or {said} == {
-        truth(with_leaf(condition, UNKNOWN, known)) for known in (TRUE, FALSE)
+    assert answer is None or {answer} == {
+        truth(with_leaf(condition, UNKNOWN, leaf)) for leaf in (TRUE, FALSE)
     }
 
 

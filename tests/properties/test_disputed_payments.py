@@ -80,7 +80,7 @@ class Provider:
             return RefundSucceeded(**whole, refund_id=f"re{whole}"[:90], amount_minor=amount_minor)  # pyright: ignore[reportArgumentType]
         if not isinstance(command, InquireDispute):
             return None
-        taken = self.amount_minor * (self.has_money() or self.status == "won")
+        withdrawn_minor = self.amount_minor * (self.has_money() or self.status == "won")
         return DisputeReported(
             transaction_id="o1",
             dispute_id="du",
@@ -89,9 +89,9 @@ class Provider:
             reason="fraudulent",
             amount_minor=self.amount_minor,
             currency="GBP",
-            withdrawn_minor=taken,
-            fee_minor=1_500 * (taken > 0),
-            reinstated_minor=taken * (self.status == "won"),
+            withdrawn_minor=withdrawn_minor,
+            fee_minor=1_500 * (withdrawn_minor > 0),
+            reinstated_minor=withdrawn_minor * (self.status == "won"),
             is_charge_refundable=not self.has_money(),
         )
 
@@ -132,9 +132,9 @@ class Story:
         """Let the provider carry out the oldest command; its answer may get lost."""
         if not self.commands:
             return
-        found = self.provider.answer(self.commands.pop(0))
-        if found is not None and arrives:
-            self.take(found)
+        answer = self.provider.answer(self.commands.pop(0))
+        if answer is not None and arrives:
+            self.take(answer)
 
     def play(self, step: str, choose: Any) -> None:
         """Let one thing happen."""
@@ -179,10 +179,10 @@ class HostileBank(Provider):
 
     def answer(self, command: Message) -> Message | None:
         """Return the answer to `command`; see `turn`."""
-        found = super().answer(command)
+        answer = super().answer(command)
         if self.status.startswith("warning") and sum(self.refunds.values()) == 1_000:
             self.status = "warning_closed"
-        return found
+        return answer
 
 
 class KnownStory(Story):

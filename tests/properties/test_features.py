@@ -37,14 +37,16 @@ payments = st.builds(
     st.integers(1, 50_000),
     st.booleans(),
 )
-histories = st.lists(payments, max_size=40).map(lambda made: sorted(made, key=lambda each: each.t))
+histories = st.lists(payments, max_size=40).map(
+    lambda history: sorted(history, key=lambda each: each.t)
+)
 
 
-def by_definition(past: list[Made], made: Made) -> dict[str, float]:
-    """Return the fifteen figures of `made`, from everything before it, by chapter 3."""
-    moment = dt.datetime(2018, 4, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=made.t)
-    found = {
-        "amount": made.amount / 100,
+def by_definition(past: list[Made], payment: Made) -> dict[str, float]:
+    """Return the fifteen figures of `payment`, from everything before it, by chapter 3."""
+    moment = dt.datetime(2018, 4, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=payment.t)
+    figures = {
+        "amount": payment.amount / 100,
         "weekend": float(moment.weekday() in {5, 6}),
         "night": float(moment.hour <= 6),
     }
@@ -52,21 +54,21 @@ def by_definition(past: list[Made], made: Made) -> dict[str, float]:
         # (t - n, t], this payment too.
         own = [
             each.amount
-            for each in (*past, made)
-            if each.customer == made.customer and made.t - days * DAY < each.t <= made.t
+            for each in (*past, payment)
+            if each.customer == payment.customer and payment.t - days * DAY < each.t <= payment.t
         ]
-        found[f"customer_count_{days}d"] = float(len(own))
-        found[f"customer_mean_{days}d"] = sum(own) / len(own) / 100
+        figures[f"customer_count_{days}d"] = float(len(own))
+        figures[f"customer_mean_{days}d"] = sum(own) / len(own) / 100
         # (t - 7 d - n, t - 7 d].
-        end = made.t - 7 * DAY
+        end = payment.t - 7 * DAY
         there = [
             each.fraud
             for each in past
-            if each.terminal == made.terminal and end - days * DAY < each.t <= end
+            if each.terminal == payment.terminal and end - days * DAY < each.t <= end
         ]
-        found[f"terminal_count_{days}d"] = float(len(there))
-        found[f"terminal_risk_{days}d"] = sum(there) / len(there) if there else 0.0
-    return found
+        figures[f"terminal_count_{days}d"] = float(len(there))
+        figures[f"terminal_risk_{days}d"] = sum(there) / len(there) if there else 0.0
+    return figures
 
 
 @settings(max_examples=200)
@@ -74,12 +76,17 @@ def by_definition(past: list[Made], made: Made) -> dict[str, float]:
 def test_one_pass_is_brute_force(history: list[Made]) -> None:
     """Bit by bit, at every edge of every window, among payments of one moment as they come."""
     counter = Counter(EPOCH_MS)
-    for at, made in enumerate(history):
-        found = counter.figures(
-            str(at), made.t, made.customer, made.terminal, made.amount, fraud=made.fraud
+    for at, payment in enumerate(history):
+        figures = counter.figures(
+            str(at),
+            payment.t,
+            payment.customer,
+            payment.terminal,
+            payment.amount,
+            fraud=payment.fraud,
         )
 
-        assert by_definition(history[:at], made) == {name: found[name] for name in HANDBOOK}
+        assert by_definition(history[:at], payment) == {name: figures[name] for name in HANDBOOK}
 
 
 @settings(max_examples=100)
@@ -109,32 +116,37 @@ def test_an_hour_late_loses_nothing(moments_ms: list[int], dice: object) -> None
 def test_every_figure_is_a_finite_number(history: list[Made]) -> None:
     """In the order of the model, with no gap."""
     counter = Counter(EPOCH_MS)
-    for at, made in enumerate(history):
-        found = counter.figures(
-            str(at), made.t, made.customer, made.terminal, made.amount, fraud=made.fraud
+    for at, payment in enumerate(history):
+        figures = counter.figures(
+            str(at),
+            payment.t,
+            payment.customer,
+            payment.terminal,
+            payment.amount,
+            fraud=payment.fraud,
         )
 
-        assert set(FEATURES) <= set(found)
-        assert all(abs(value) < 1e9 for value in vector(found))
+        assert set(FEATURES) <= set(figures)
+        assert all(abs(value) < 1e9 for value in vector(figures))
 
 
 def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float]]:
     """Return the figures of one terminal; `known_late` become known in a hundred days."""
     state = risk.INITIAL
-    found = []
-    for at, made in enumerate(history):
-        at_ms = EPOCH_MS + made.t * 1_000
-        asked = CheckEntity(
+    figures = []
+    for at, payment in enumerate(history):
+        at_ms = EPOCH_MS + payment.t * 1_000
+        command = CheckEntity(
             transaction_id=str(at),
             entity="terminal:x",
             kind="terminal",
-            amount_minor=made.amount,
+            amount_minor=payment.amount,
             at_ms=at_ms,
         )
-        found.append(risk.decide(state, asked, 0)[0].figures)
-        state = risk.evolve(state, asked, 0)
-        if made.fraud or at in known_late:
-            known_ms = at_ms + LABEL_MS if made.fraud else EPOCH_MS + 200 * DAY_MS
+        figures.append(risk.decide(state, command, 0)[0].figures)
+        state = risk.evolve(state, command, 0)
+        if payment.fraud or at in known_late:
+            known_ms = at_ms + LABEL_MS if payment.fraud else EPOCH_MS + 200 * DAY_MS
             label = LabelEntity(
                 transaction_id=str(at),
                 entity="terminal:x",
@@ -143,18 +155,18 @@ def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float
                 at_ms=known_ms,
             )
             state = risk.evolve(state, label, 0)
-    return found
+    return figures
 
 
 def _after(arrived_ms: list[int]) -> dict[str, float]:
     """Return a customer's figures after payments that arrived in this order."""
     state = risk.INITIAL
     for at_ms in arrived_ms:
-        state = risk.evolve(state, _asked(at_ms), 0)
-    return risk.decide(state, _asked(LATE_MS + HOUR_MS), 0)[0].figures
+        state = risk.evolve(state, _check_at(at_ms), 0)
+    return risk.decide(state, _check_at(LATE_MS + HOUR_MS), 0)[0].figures
 
 
-def _asked(at_ms: int) -> CheckEntity:
+def _check_at(at_ms: int) -> CheckEntity:
     return CheckEntity(
         transaction_id=f"o{at_ms}",
         entity="customer:x",

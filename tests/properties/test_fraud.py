@@ -26,17 +26,17 @@ payments = st.builds(
     st.integers(0, 1_200_000),
     st.integers(0, 10_000),
 )
-stories = st.lists(payments, max_size=20, unique_by=lambda made: made.transaction_id)
+stories = st.lists(payments, max_size=20, unique_by=lambda payment: payment.transaction_id)
 phases = st.integers(0, WINDOW_MS)
 bursts = st.lists(st.integers(0, 298_999), min_size=5, max_size=5)
 """Five moments within 299 s, in any order of arrival."""
 
 
-def judged(world: Offline, made: PaymentCompleted) -> FraudVerdict:
+def judged(world: Offline, payment: PaymentCompleted) -> FraudVerdict:
     """Return the verdict on a payment that was not made before."""
     (verdict,) = [
         message
-        for message in world.receive(made, NOON_MS)
+        for message in world.receive(payment, NOON_MS)
         if isinstance(message, FraudDetected | FraudCleared)
     ]
     return verdict
@@ -51,8 +51,8 @@ def hits(verdict: FraudVerdict) -> set[str]:
 def after(*story: PaymentCompleted) -> Offline:
     """Return an instance that has judged `story`."""
     world = Offline(JUDGE)
-    for made in story:
-        world.receive(made, NOON_MS)
+    for payment in story:
+        world.receive(payment, NOON_MS)
     return world
 
 
@@ -61,10 +61,10 @@ def after(*story: PaymentCompleted) -> Offline:
 def test_a_payment_emitted_twice_is_judged_once(story: list[PaymentCompleted]) -> None:
     """And nothing more is remembered."""
     world = Offline(JUDGE)
-    for made in story:
-        world.receive(made, NOON_MS)
+    for payment in story:
+        world.receive(payment, NOON_MS)
         orders, entities = dict(world.orders), dict(world.entities)
-        assert [] == world.receive(made, NOON_MS)
+        assert [] == world.receive(payment, NOON_MS)
         assert (orders, entities) == (world.orders, world.entities)
 
 
@@ -74,10 +74,10 @@ def test_a_burst_of_five_is_caught_at_every_phase(
     phase_ms: int, moments_ms: list[int], before: int
 ) -> None:
     """Wherever it begins, in whatever order it arrives, whatever was bought the day before."""
-    known = [paid(f"known{at}", -DAY_MS - at * WINDOW_MS) for at in range(before)]
+    earlier = [paid(f"known{at}", -DAY_MS - at * WINDOW_MS) for at in range(before)]
     burst = [paid(f"o{at}", phase_ms + moment) for at, moment in enumerate(moments_ms)]
 
-    assert BURST in hits(judged(after(*known, *burst[:-1]), burst[-1]))
+    assert BURST in hits(judged(after(*earlier, *burst[:-1]), burst[-1]))
 
 
 @settings(max_examples=100)
@@ -95,11 +95,11 @@ def test_payments_that_keep_their_distance_are_never_caught(
 @settings(max_examples=100)
 @given(stories.flatmap(lambda story: st.tuples(st.just(story), st.permutations(story))), payments)
 def test_the_order_of_arrival_does_not_matter_to_what_is_known(
-    emitted: tuple[list[PaymentCompleted], list[PaymentCompleted]], made: PaymentCompleted
+    emitted: tuple[list[PaymentCompleted], list[PaymentCompleted]], payment: PaymentCompleted
 ) -> None:
     """The next payment is judged by when the others were made, not by when they were received."""
     story, shuffled = emitted
-    next_one = replace(made, transaction_id="next")
+    next_one = replace(payment, transaction_id="next")
 
     assert hits(judged(after(*story), next_one)) == hits(judged(after(*shuffled), next_one))
 
@@ -108,12 +108,12 @@ def test_the_order_of_arrival_does_not_matter_to_what_is_known(
 @given(stories)
 def test_the_count_is_that_of_all_payments_ever_made(story: list[PaymentCompleted]) -> None:
     """What is forgotten is never missed: in order of time, a count over all says the same."""
-    story = sorted(story, key=lambda made: made.ordered_at_ms)
+    story = sorted(story, key=lambda payment: payment.ordered_at_ms)
     world = Offline(JUDGE)
-    for number, made in enumerate(story):
-        begins_ms = made.ordered_at_ms - WINDOW_MS
+    for number, payment in enumerate(story):
+        begins_ms = payment.ordered_at_ms - WINDOW_MS
         count = sum(begins_ms < each.ordered_at_ms for each in story[: number + 1])
-        assert (count > LIMIT) == (BURST in hits(judged(world, made)))
+        assert (count > LIMIT) == (BURST in hits(judged(world, payment)))
 
 
 @settings(max_examples=100)
@@ -121,8 +121,8 @@ def test_the_count_is_that_of_all_payments_ever_made(story: list[PaymentComplete
 def test_what_is_emitted_keeps_the_limits_of_the_wire(story: list[PaymentCompleted]) -> None:
     """Questions, answers, verdicts and cases; and a bad verdict has a reason."""
     world = Offline(JUDGE)
-    for made in story:
-        for message in world.receive(replace(made, origin=EVERYBODY), NOON_MS):
+    for payment in story:
+        for message in world.receive(replace(payment, origin=EVERYBODY), NOON_MS):
             assert_on_the_wire(message)
 
 

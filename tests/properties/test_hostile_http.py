@@ -119,8 +119,8 @@ async def test_no_route_of_the_console_fails(console: Console) -> None:
 @given(request=st.data())
 async def test_no_request_fails_at_the_console(console: Console, request: st.DataObject) -> None:
     """Asked by an operator, by a client, and by nobody."""
-    drawn = request.draw(requests_of(targets(*CONSOLE), console.callers))
-    await attack(console.server, drawn)
+    raw_request = request.draw(requests_of(targets(*CONSOLE), console.callers))
+    await attack(console.server, raw_request)
 
 
 @pytest.fixture

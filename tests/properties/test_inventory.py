@@ -55,7 +55,7 @@ def test_receiving_it_twice_emits_nothing_more(story: list[Any]) -> None:
 def test_each_shelf_is_asked_for_each_thing_once(story: list[Any]) -> None:
     """One reservation, one shipment and one release of each SKU, and one verdict."""
     emitted = [message for _, _, messages in publish(story) for message in messages]
-    asked = Counter(
+    count_by_command = Counter(
         (type(message), message.sku)
         for message in emitted
         if isinstance(message, ReserveStock | ShipStock)
@@ -67,7 +67,7 @@ def test_each_shelf_is_asked_for_each_thing_once(story: list[Any]) -> None:
         message for message in emitted if isinstance(message, InventoryReserved | InventoryRejected)
     ]
 
-    assert max(asked.values(), default=0) <= 1
+    assert max(count_by_command.values(), default=0) <= 1
     assert max(let_go.values(), default=0) <= 1
     assert len(verdicts) <= 1
 

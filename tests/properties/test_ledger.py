@@ -25,8 +25,8 @@ def orders(draw: st.DrawFn) -> list[Message]:
     payment = draw(payments)
     back = refunded("f0", payment.amount_minor)
     returns = draw(st.lists(st.integers(1, 100), max_size=3))
-    kept = [refunded(f"f{at}", amount, f"r{at}") for at, amount in enumerate(returns, start=1)]
-    ends = [[CREATED, DELIVERED, *kept], [CREATED, STOPPED, back], [NEVER_SHIPPED, back]]
+    refunds = [refunded(f"f{at}", amount, f"r{at}") for at, amount in enumerate(returns, start=1)]
+    ends = [[CREATED, DELIVERED, *refunds], [CREATED, STOPPED, back], [NEVER_SHIPPED, back]]
     return [payment, *draw(st.sampled_from(ends))]
 
 
@@ -60,11 +60,11 @@ def arrivals(
 
 def entries(story: list[Message]) -> list[EntryPosted]:
     """Return every entry that `story` makes."""
-    state, made = ledger.INITIAL, []
+    state, all_entries = ledger.INITIAL, []
     for message in story:
         state, emitted = receive(ledger, state, message)
-        made += emitted
-    return made
+        all_entries += emitted
+    return all_entries
 
 
 def balances_after(story: list[Message]) -> dict[str, int]:
@@ -77,11 +77,11 @@ def balances_after(story: list[Message]) -> dict[str, int]:
 @given(arrivals(orders()))
 def test_every_entry_is_balanced(received: tuple[list[Message], list[Message]]) -> None:
     """Debits equal credits, each side is one of both, and no entry is empty."""
-    for made in entries(received[1]):
-        debits = sum(side.debit_minor for side in made.postings)
-        assert debits == sum(side.credit_minor for side in made.postings)
+    for entry in entries(received[1]):
+        debits = sum(side.debit_minor for side in entry.postings)
+        assert debits == sum(side.credit_minor for side in entry.postings)
         assert debits > 0
-        assert all((side.debit_minor > 0) != (side.credit_minor > 0) for side in made.postings)
+        assert all((side.debit_minor > 0) != (side.credit_minor > 0) for side in entry.postings)
 
 
 @settings(max_examples=100)
@@ -99,12 +99,12 @@ def test_the_order_of_arrival_does_not_matter(
 @given(arrivals(orders() | written_off_orders()))
 def test_each_fact_is_posted_once(received: tuple[list[Message], list[Message]]) -> None:
     """No id twice, and the balances are the sum of what was posted."""
-    made = entries(received[1])
+    all_entries = entries(received[1])
     sums = Counter[str]()
-    for side in (side for entry in made for side in entry.postings):
+    for side in (side for entry in all_entries for side in entry.postings):
         sums[side.account] += side.debit_minor - side.credit_minor
 
-    assert len(made) == len({entry.entry_id for entry in made})
+    assert len(all_entries) == len({entry.entry_id for entry in all_entries})
     assert dict(sums) == after(ledger, *received[1])[0].balances
 
 

@@ -176,16 +176,16 @@ def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
     if path == "adjustments":
         return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked), own_id)
     follow = next(each for each in order.ENTRYPOINT.follow if each.path == f"/{path}")
-    asked = msgspec.convert(body, follow.body)
-    event_id = follow.event_id(order_id, asked)
-    return [Emission(message=follow.message(order_id, asked), event_id=event_id,
+    typed_body = msgspec.convert(body, follow.body)
+    event_id = follow.event_id(order_id, typed_body)
+    return [Emission(message=follow.message(order_id, typed_body), event_id=event_id,
                      transaction_id=order_id)]  # fmt: skip
 
 
 def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
     """Produce what the API would take, and say whether it did."""
     message = emission.message
-    known = Envelope(
+    event_envelope = Envelope(
         id=emission.event_id,
         type=type_name(type(message)),
         source="/payflow/console",
@@ -195,7 +195,7 @@ def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
         baggage=baggage,
     )
     try:
-        codecs.check_readable(message, known)
+        codecs.check_readable(message, event_envelope)
     except Undecodable:
         return False
     world.say(message, emission.event_id, topic_of(message).key(message), baggage)
@@ -210,8 +210,8 @@ def own_id(kind: str, name: str) -> str:
 def receive_stock(world: World, lines: list[dict[str, Any]]) -> None:
     """Receive enough of all that the lines name."""
     items = [{"sku": line["sku"], "quantity": QUANTITY_MAX} for line in lines]
-    asked = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
-    for each in stock.received(asked, own_id):
+    receipt = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
+    for each in stock.received(receipt, own_id):
         assert emit(world, each, {})
 
 
@@ -226,12 +226,12 @@ def check(world: World) -> None:
 
 
 @settings(max_examples=40)
-@given(asked=requests(), seed=st.integers(0, 1_000))
+@given(bodies=requests(), seed=st.integers(0, 1_000))
 def test_what_the_api_accepts_the_inside_carries(
-    asked: tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]], seed: int
+    bodies: tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]], seed: int
 ) -> None:
     """Every agent takes all that follows; what is too much was refused before."""
-    body, more = asked
+    body, more = bodies
     try:
         placed = order.placed("o" * 36, msgspec.convert(body, order.OrderAsked), 1)
     except BadRequest:
@@ -295,8 +295,8 @@ def test_the_row_of_the_longest_order_that_is_returned_line_by_line_fits_its_cha
     order_id = placed.order_id
     lines = tuple(ReturnLine(sku=line.sku, quantity=1, line=number)
                   for number, line in enumerate(placed.lines, start=1))  # fmt: skip
-    asked = [ReturnRequested(order_id=order_id, return_id=names(at, WIDEST, NAME_CHARS_MAX),
-                             lines=lines) for at in range(3)]  # fmt: skip
+    returns = [ReturnRequested(order_id=order_id, return_id=names(at, WIDEST, NAME_CHARS_MAX),
+                               lines=lines) for at in range(3)]  # fmt: skip
     paid = PaymentCompleted(
         transaction_id=order_id,
         payment_id="pi",
@@ -315,7 +315,7 @@ def test_the_row_of_the_longest_order_that_is_returned_line_by_line_fits_its_cha
         ShipmentDelivered(order_id=order_id, shipment_id="s"),
     ]
 
-    emitted = check_row("order", [placed, *asked, *ready])
+    emitted = check_row("order", [placed, *returns, *ready])
 
     assert 2 == sum("return_accepted" in name for name in emitted)
 
@@ -357,12 +357,16 @@ def test_each_limit_holds_the_one_before() -> None:
     """A body and its headers fit a topic, a dead letter of it a dead topic, the most a request."""
     longest = {**dict.fromkeys(range(14), envelope.HEADER_BYTES_MAX), **envelope.LONGEST}
     headers = sum(longest.values()) + SIGNATURE_BYTES + BATCH_HEADER_BYTES
-    kept = 2 * KEPT_BYTES_MAX + KEPT_HEADERS_MAX * (2 * KEPT_HEADER_BYTES_MAX + 10)
+    dead_letter_bytes = 2 * KEPT_BYTES_MAX + KEPT_HEADERS_MAX * (2 * KEPT_HEADER_BYTES_MAX + 10)
 
     assert byte_limits.OPEN_BODY_BYTES_MAX < byte_limits.BODY_BYTES_MAX
     assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.RECORD_BYTES_MAX
     assert byte_limits.RECORD_BYTES_MAX + BATCH_HEADER_BYTES < byte_limits.DEAD_LETTER_BYTES_MAX
-    assert kept <= byte_limits.DEAD_LETTER_BYTES_MAX < byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX
+    assert (
+        dead_letter_bytes
+        <= byte_limits.DEAD_LETTER_BYTES_MAX
+        < byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX
+    )
     assert byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX <= byte_limits.FETCH_BYTES_MAX
     assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.BATCH_BYTES_MAX
     assert 4 * byte_limits.BATCH_BYTES_MAX <= byte_limits.ROW_BYTES_MAX
@@ -399,11 +403,11 @@ def test_the_longest_poison_fits_a_dead_topic_again_and_again(size: int) -> None
     for _ in range(2 * dead_letters.HISTORY_MAX):
         dead = to_dead(record, service="payment", agent="payment", cause=CONTROL * 500,
                        detail=CONTROL * 2_000, stack="s", now_ms=1)  # fmt: skip
-        found = DeadLetter(record=as_read(dead, 0), at_ms=1)
-        sent = dead_letters.sent_back(found, 0)
+        dead_letter = DeadLetter(record=as_read(dead, 0), at_ms=1)
+        sent = dead_letters.sent_back(dead_letter, 0)
         for each in (dead, sent):
-            taken = size_of(each) + BATCH_HEADER_BYTES
-            assert taken <= byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX, each.topic
+            record_bytes = size_of(each) + BATCH_HEADER_BYTES
+            assert record_bytes <= byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX, each.topic
         record = as_read(sent, 0)
 
 
@@ -413,11 +417,11 @@ def test_the_size_that_counts_is_the_one_inside(character: str) -> None:
     line = {"sku": "s", "quantity": 1, "amount_minor": 1, "description": character * TEXT_CHARS_MAX}
     body = {"country": "FR", "currency": "GBP", "payment_method": "p", "lines": [line] * LINES_MAX}
     placed = order.placed("o", msgspec.convert(body, order.OrderAsked), 1)
-    known = Envelope(id="e", type=type_name(OrderPlaced), source="/x", time_ms=1, subject="o",
-                     correlation_id="o")  # fmt: skip
+    event_envelope = Envelope(id="e", type=type_name(OrderPlaced), source="/x", time_ms=1,
+                              subject="o", correlation_id="o")  # fmt: skip
     accepted = True
     try:
-        codecs.check_readable(placed, known)
+        codecs.check_readable(placed, event_envelope)
     except codecs.Poison as poison:
         accepted = poison.cause != "too_large"
 

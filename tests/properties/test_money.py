@@ -95,7 +95,7 @@ def test_money_is_read_as_it_is_written(amount_minor, currency) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount_minor", "currency", "shown"),
+    ("amount_minor", "currency", "text"),
     [
         pytest.param(123_450, "GBP", "1,234.50 GBP", id="pounds have pence"),
         pytest.param(1_250, "JPY", "1,250 JPY", id="a yen is not divided"),
@@ -107,9 +107,9 @@ def test_money_is_read_as_it_is_written(amount_minor, currency) -> None:
         pytest.param(1_250, "", "1,250 minor units", id="no currency"),
     ],
 )
-def test_money_by_example(amount_minor, currency, shown) -> None:
+def test_money_by_example(amount_minor, currency, text) -> None:
     """What people read."""
-    assert shown == money(amount_minor, currency)
+    assert text == money(amount_minor, currency)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ MESSAGES: list[Message] = [
 stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 
 
-def said(story: list[Message]) -> list[RequestMessage]:
+def messages_of(story: list[Message]) -> list[RequestMessage]:
     """Return every message that `story` makes."""
     state, messages = notification.INITIAL, []
     for event in story:
@@ -54,7 +54,7 @@ def test_asking_twice_changes_nothing(story: list[Message]) -> None:
 @given(stories)
 def test_nothing_is_said_twice(story: list[Message]) -> None:
     """Each message goes out at most once, and ids differ where messages do."""
-    times = Counter(message.notification_id for message in said(story))
+    times = Counter(message.notification_id for message in messages_of(story))
 
     assert set(times.values()) <= {1}
 
@@ -72,7 +72,7 @@ def test_the_order_of_arrival_changes_only_the_order_of_messages(story: list[Mes
         "o1/return/r3",
     }
 
-    assert expected == {message.notification_id for message in said(story)}
+    assert expected == {message.notification_id for message in messages_of(story)}
 
 
 @settings(max_examples=100)

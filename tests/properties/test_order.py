@@ -47,8 +47,8 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
     Every message is a second apart.
     """
     state, checkpoints = order.INITIAL, []
-    for seconds, chosen in enumerate(story):
-        message = chosen or DeadlineReached(key="o1", due_at_ms=order.due(state) or 0)
+    for seconds, choice in enumerate(story):
+        message = choice or DeadlineReached(key="o1", due_at_ms=order.due(state) or 0)
         state, emitted = receive(order, state, (message, seconds))
         checkpoints.append((state, (message, seconds), emitted))
     return checkpoints
@@ -103,7 +103,7 @@ def test_each_step_is_overdue_once_and_no_alarm_rings_twice(story: list[Any]) ->
     """Deadlines move on, and an order that has ended has none."""
     rung, emitted = 0, []
     for state, (message, _), messages in publish(story):
-        emitted += [said.step for said in messages if isinstance(said, StepOverdue)]
+        emitted += [alarm.step for alarm in messages if isinstance(alarm, StepOverdue)]
         rung = max(rung, message.due_at_ms) if isinstance(message, DeadlineReached) else rung
         assert (order.due(state) or rung + 1) > rung
         if state.completed_at_ms or state.cancelled_at_ms:

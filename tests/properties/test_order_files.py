@@ -86,7 +86,7 @@ dialects = st.builds(
 )
 
 
-def drawn(random: Random, dialect: Dialect) -> list[str]:
+def random_cells(random: Random, dialect: Dialect) -> list[str]:
     """Return the cells of one row as a shop writes them."""
     at = datetime(2010, random.randint(1, 12), random.randint(1, 28), random.randint(0, 23),
                   random.randint(0, 59), tzinfo=UTC)  # fmt: skip
@@ -133,7 +133,7 @@ def damaged(random: Random, dialect: Dialect, rows: int) -> list[str]:
     """Return the lines of a file, some of them damaged, some of them no rows."""
     lines = [written(list(HEADER), dialect.separator)]
     for _ in range(rows):
-        line = written(drawn(random, dialect), dialect.separator)
+        line = written(random_cells(random, dialect), dialect.separator)
         match random.randint(0, 9):
             case 0 | 1 | 2:
                 line = mutated(random, line)
@@ -280,7 +280,7 @@ def test_a_damaged_file_is_read_as_the_oracle_reads_it(
 def test_a_file_that_is_whole_is_read_whole(seed: int, dialect: Dialect, rows: int) -> None:
     """Every row is accepted, and means what its shop meant."""
     random = Random(seed)
-    lines = [written(drawn(random, dialect), dialect.separator) for _ in range(rows)]
+    lines = [written(random_cells(random, dialect), dialect.separator) for _ in range(rows)]
     with stored(encoded([written(list(HEADER), dialect.separator), *lines], dialect)) as path:
         read = list(read_rows(path, options(dialect)).rows)
 
@@ -296,12 +296,12 @@ def test_without_options_a_row_means_the_same_or_is_refused(
 ) -> None:
     """What nobody says is decided by the file, or asked for: never read in another way."""
     random = Random(seed)
-    lines = [written(drawn(random, dialect), dialect.separator) for _ in range(rows)]
+    lines = [written(random_cells(random, dialect), dialect.separator) for _ in range(rows)]
     with stored(encoded([written(list(HEADER), dialect.separator), *lines], dialect)) as path:
         try:
             read, error = list(read_rows(path, FileOptions()).rows), "--dates"
-        except LoadError as asked:
-            read, error = [], str(asked)
+        except LoadError as refusal:
+            read, error = [], str(refusal)
 
     assert "--dates" in error
     assert [] == [

@@ -42,8 +42,8 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
     Every message is a second apart.
     """
     state, checkpoints = payment.INITIAL, []
-    for seconds, chosen in enumerate(story):
-        message = chosen or DeadlineReached(key="o1", due_at_ms=payment.due(state) or 0)
+    for seconds, choice in enumerate(story):
+        message = choice or DeadlineReached(key="o1", due_at_ms=payment.due(state) or 0)
         if isinstance(message, RefundSucceeded) and message.refund_key in state.refunds.by_key:
             # The provider refunds what it was asked for; more or less is in test_short_refunds.
             due = state.refunds.by_key[message.refund_key].amount_minor
@@ -66,14 +66,14 @@ def test_money_is_emitted_as_it_is_moved(story: list[Any]) -> None:
     emitted = [message for _, _, messages in publish(story) for message in messages]
     paid = sum(message.amount_minor for message in emitted if isinstance(message, PaymentCompleted))
     back = sum(message.amount_minor for message in emitted if isinstance(message, PaymentRefunded))
-    asked = {
+    refund_minor_by_key = {
         message.refund_key: message.amount_minor
         for message in emitted
         if isinstance(message, RefundCharge)
     }
 
     assert paid in (0, 1_000)
-    assert 0 <= back <= sum(asked.values()) <= paid
+    assert 0 <= back <= sum(refund_minor_by_key.values()) <= paid
     assert sum(isinstance(message, PaymentFailed) for message in emitted) <= 1
 
 

@@ -71,11 +71,11 @@ def test_no_personal_value_of_a_message_is_in_its_masked_rendering(kind: Any) ->
     body = filled(kind)
     untagged = {name: value for name, value in body.items() if name != "type"}
 
-    shown = [masked_body(body), masked_body(untagged, type_name(kind)), masked([{"x": body}])]
+    renderings = [masked_body(body), masked_body(untagged, type_name(kind)), masked([{"x": body}])]
 
-    assert PERSON not in str(shown)
-    assert str(body).count(OPEN) == str(shown[0]).count(OPEN)
-    assert (PERSON in str(body)) == (MASK in str(shown[0]))
+    assert PERSON not in str(renderings)
+    assert str(body).count(OPEN) == str(renderings[0]).count(OPEN)
+    assert (PERSON in str(body)) == (MASK in str(renderings[0]))
     assert (PERSON in str(body)) == (PERSON in str(personal_parts(body, type_name(kind))))
 
 
@@ -84,10 +84,10 @@ def test_no_personal_value_of_a_row_is_in_its_masked_rendering(kind: Any) -> Non
     """A state is masked by the type of its table."""
     state = filled(kind)
 
-    shown = masked(state, kind)
+    rendering = masked(state, kind)
 
-    assert PERSON not in str(shown)
-    assert str(state).count(OPEN) == str(shown).count(OPEN)
+    assert PERSON not in str(rendering)
+    assert str(state).count(OPEN) == str(rendering).count(OPEN)
 
 
 def test_a_field_of_a_personal_name_is_marked_wherever_it_is_declared() -> None:
@@ -192,13 +192,13 @@ def test_a_mark_holds_in_structs_lists_dicts_unions_and_arrays() -> None:
     plain = msgspec.to_builtins(BASKET)
     [logged] = mask_personal(None, "", {"basket": BASKET}).values()
 
-    shown = masked(plain, Basket)
+    rendering = masked(plain, Basket)
 
     assert PERSON in str(plain)
-    assert PERSON not in str(shown)
+    assert PERSON not in str(rendering)
     assert PERSON not in str(logged)
-    assert OPEN == shown["of_other_kind"]["giver"]
-    assert str(plain).count(OPEN) == str(shown).count(OPEN) == str(logged).count(OPEN)
+    assert OPEN == rendering["of_other_kind"]["giver"]
+    assert str(plain).count(OPEN) == str(rendering).count(OPEN) == str(logged).count(OPEN)
 
 
 PLAIN = st.recursive(

@@ -63,20 +63,20 @@ def test_an_intent_takes_money_once_and_never_more_than_its_amount(
     capture_method: str, actions: list[Any]
 ) -> None:
     """What has taken or is canceled changes no more; a page and a due time end with their state."""
-    now, taken = intent(capture_method), []
+    now, amounts = intent(capture_method), []
     for number, action in enumerate(actions):
         after = step(now, action, number)
         if after is None:
             continue
         assert now.status not in {"succeeded", "canceled"}
         now = after.intent
-        taken += [after.taken_minor] if after.taken_minor else []
-        assert (now.status == "succeeded") == bool(taken)
+        amounts += [after.taken_minor] if after.taken_minor else []
+        assert (now.status == "succeeded") == bool(amounts)
         assert (now.action_url is not None) == (now.status == "requires_action")
         assert (now.due_ms is not None) == (now.status in {"processing", "requires_capture"})
-    assert len(taken) <= 1
-    assert all(0 < each <= AMOUNT for each in taken)
-    assert capture_method == "manual" or taken in ([], [AMOUNT])
+    assert len(amounts) <= 1
+    assert all(0 < each <= AMOUNT for each in amounts)
+    assert capture_method == "manual" or amounts in ([], [AMOUNT])
 
 
 @given(st.booleans(), st.lists(st.tuples(st.sampled_from(["send", "wait", "close"]), EVIDENCE)))

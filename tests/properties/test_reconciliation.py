@@ -38,7 +38,7 @@ def books_of(history: list[Any]) -> list[Line]:
 def changes(line: Line) -> dict[str, dict[str, Any] | None]:
     """Return what may happen to `line`, by the difference that must be named."""
     lost = MISSING[line.book]
-    found: dict[str, dict[str, Any] | None] = {
+    change_by_difference: dict[str, dict[str, Any] | None] = {
         f"{lost} because it is dropped": None,
         f"{lost} because it moved to another order": {"order_id": ELSEWHERE},
         "amount_differs": {"amount_minor": line.amount_minor + 1},
@@ -46,12 +46,12 @@ def changes(line: Line) -> dict[str, dict[str, Any] | None]:
         f"{DUPLICATE[line.book]}": {},
     }
     if line.kind == "refund" and line.key:
-        found[f"{lost} because its key is another"] = {"key": ELSEWHERE}
+        change_by_difference[f"{lost} because its key is another"] = {"key": ELSEWHERE}
     if line.book == "ledger" and line.reference:
-        found[f"{lost} because its refund is another"] = {"reference": ELSEWHERE}
+        change_by_difference[f"{lost} because its refund is another"] = {"reference": ELSEWHERE}
     elif line.reference and line.kind != "void":
-        found["reference_differs"] = {"reference": ELSEWHERE}
-    return found
+        change_by_difference["reference_differs"] = {"reference": ELSEWHERE}
+    return change_by_difference
 
 
 @given(histories, st.randoms(use_true_random=False))
@@ -60,11 +60,15 @@ def test_books_that_agree_are_reconciled_in_any_order_of_lines(history: Any, ran
     lines = books_of(history)
     random.shuffle(lines)
 
-    found = reconcile(lines, LATER_MS)
+    reconciliation = reconcile(lines, LATER_MS)
 
-    assert (True, 0, ()) == (found.reconciled, found.in_motion, found.offending)
+    assert (True, 0, ()) == (
+        reconciliation.reconciled,
+        reconciliation.in_motion,
+        reconciliation.offending,
+    )
     assert all(len({(m.charged_minor, m.refunded_minor) for m in books.values()}) == 1
-               for books in found.totals.values())  # fmt: skip
+               for books in reconciliation.totals.values())  # fmt: skip
 
 
 @given(histories, st.data())
@@ -81,18 +85,18 @@ def test_any_one_change_to_one_book_is_found_and_named(history: Any, data: Any) 
     else:
         lines[at] = replace(line, **change)
 
-    found = reconcile(lines, LATER_MS)
+    reconciliation = reconcile(lines, LATER_MS)
 
     difference = due.split(" ")[0]
     # The ledger has no key of its own for a refund: the amount says which one it was.
     due_in = [
         one
-        for one in found.offending
+        for one in reconciliation.offending
         if (one.order_id, one.kind) == (line.order_id, line.kind) and difference in one.differences
     ]
-    assert not found.reconciled
+    assert not reconciliation.reconciled
     assert due_in
-    assert {one.order_id for one in found.offending} <= {line.order_id, ELSEWHERE}
+    assert {one.order_id for one in reconciliation.offending} <= {line.order_id, ELSEWHERE}
     assert all(line.key == one.key for one in due_in if line.key and difference in MISSING.values())
 
 
@@ -101,11 +105,11 @@ def test_a_book_that_is_lost_is_named_line_by_line(history: Any, book: Any) -> N
     """Every movement that this book should have is missing in it; the others are matched."""
     lines = [line for line in books_of(history) if line.book != book]
 
-    found = reconcile(lines, LATER_MS)
+    reconciliation = reconcile(lines, LATER_MS)
 
-    kept = {(line.order_id, line.kind) for line in lines if book in KEPT_BY[line.kind]}
-    assert kept == {(one.order_id, one.kind) for one in found.offending}
-    assert all((MISSING[book],) == one.differences for one in found.offending)
+    movements = {(line.order_id, line.kind) for line in lines if book in KEPT_BY[line.kind]}
+    assert movements == {(one.order_id, one.kind) for one in reconciliation.offending}
+    assert all((MISSING[book],) == one.differences for one in reconciliation.offending)
 
 
 @given(histories, st.integers(0, 1_000_000))

@@ -75,7 +75,7 @@ def test_reading_it_again_asks_the_same(rows: list[Raw]) -> None:
     assert planned(rows) == planned(rows)
 
 
-def said(ask: Ask) -> tuple[Message, ...]:
+def messages_of(ask: Ask) -> tuple[Message, ...]:
     """Return the messages that `ask` is said in."""
     match ask:
         case PlaceOrder():
@@ -113,7 +113,7 @@ def said(ask: Ask) -> tuple[Message, ...]:
 def test_what_is_asked_can_be_said(rows: list[Raw]) -> None:
     """Every ask keeps the limits of the wire, and an order's parts sum to its total."""
     for ask in planned(rows).asks:
-        for message in said(ask):
+        for message in messages_of(ask):
             assert message == msgspec.json.decode(msgspec.json.encode(message), type=type(message))
         if isinstance(ask, PlaceOrder):
             priced = (*ask.lines, *ask.charges)

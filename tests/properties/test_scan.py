@@ -44,9 +44,9 @@ def fake(topic: Any, sizes: list[int]) -> FakeConsumer:
 
 
 async def events(
-    consumer: FakeConsumer, topic: Any, asked: ScanRequest, **more: Any
+    consumer: FakeConsumer, topic: Any, request: ScanRequest, **more: Any
 ) -> list[Event]:
-    return [event async for event in scan(consumer, places(topic), asked, **more)]
+    return [event async for event in scan(consumer, places(topic), request, **more)]
 
 
 @given(topics(), dealt, st.data())
@@ -55,16 +55,18 @@ async def test_a_planted_record_is_found_wherever_it_lies(topic, sizes, data):
     logs, ends = topic
     partition = data.draw(st.sampled_from(sorted(logs)))
     offset = data.draw(st.integers(0, max(ends[partition], 1)))
-    kept = [r for r in logs[partition] if r.offset != offset]
+    others = [r for r in logs[partition] if r.offset != offset]
     planted = FakeRecord("t", partition, offset, key=b"planted")
-    logs[partition] = sorted([*kept, planted], key=lambda record: record.offset)
+    logs[partition] = sorted([*others, planted], key=lambda record: record.offset)
     ends[partition] = max(ends[partition], offset + 1)
 
-    found = await events(fake(topic, sizes), topic, ScanRequest(wanted=parse(["key:planted"])))
+    scan_events = await events(
+        fake(topic, sizes), topic, ScanRequest(wanted=parse(["key:planted"]))
+    )
 
-    done = found[-1]
+    done = scan_events[-1]
     assert isinstance(done, Done)
-    assert [(partition, offset)] == at(found)
+    assert [(partition, offset)] == at(scan_events)
     assert ("end", sum(map(len, logs.values()))) == (done.why, done.scanned)
     assert {p: (end - 1, end) for p, end in ends.items()} == {
         c.partition: (c.last, c.end) for c in done.coverage
@@ -76,16 +78,16 @@ async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
     """With any limits, in any order of dealing."""
     offsets: list[tuple[int, int]] = []
     scanned = 0
-    asked = ScanRequest(wanted=Query(), limit=limits[0])
+    request = ScanRequest(wanted=Query(), limit=limits[0])
     for turn in range(1_000):
-        found = await events(fake(topic, sizes), topic, asked)
-        done = found[-1]
-        offsets += at(found)
+        scan_events = await events(fake(topic, sizes), topic, request)
+        done = scan_events[-1]
+        offsets += at(scan_events)
         scanned += done.scanned
         if done.why == "end":
             break
         start = parse_cursor(done.cursor)
-        asked = ScanRequest(wanted=Query(), start=start, limit=limits[turn % len(limits)])
+        request = ScanRequest(wanted=Query(), start=start, limit=limits[turn % len(limits)])
 
     expected = [(r.partition, r.offset) for log in topic[0].values() for r in log]
     assert sorted(expected) == sorted(offsets)
@@ -95,13 +97,13 @@ async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
 @given(topics(), dealt, st.integers(1, 10))
 async def test_since_misses_nothing_whatever_the_order_of_times(topic, sizes, since_ms):
     """Times of records need not grow with their offsets."""
-    wanted = Query(since_ms=since_ms)
-    found = await events(fake(topic, sizes), topic, ScanRequest(wanted=wanted))
+    query = Query(since_ms=since_ms)
+    scan_events = await events(fake(topic, sizes), topic, ScanRequest(wanted=query))
 
     expected = [
         (r.partition, r.offset) for log in topic[0].values() for r in log if r.timestamp >= since_ms
     ]
-    assert sorted(expected) == sorted(at(found))
+    assert sorted(expected) == sorted(at(scan_events))
 
 
 @given(topics(), dealt, st.integers(1, 5))
@@ -113,11 +115,11 @@ async def test_what_comes_during_a_scan_is_left_to_the_next(topic, sizes, more):
     ]
     before = {(r.partition, r.offset) for log in topic[0].values() for r in log}
 
-    found = await events(consumer, topic, ScanRequest(wanted=Query()))
+    scan_events = await events(consumer, topic, ScanRequest(wanted=Query()))
 
-    assert before == set(at(found))
-    assert {c.partition: c.end for c in found[-1].coverage} == topic[1]
-    assert topic[1] == parse_cursor(found[-1].cursor).offsets
+    assert before == set(at(scan_events))
+    assert {c.partition: c.end for c in scan_events[-1].coverage} == topic[1]
+    assert topic[1] == parse_cursor(scan_events[-1].cursor).offsets
 
 
 @given(topics(), dealt, st.integers(1, 5))
@@ -127,45 +129,47 @@ async def test_a_tail_drops_nothing_of_a_burst(topic, sizes, more):
     consumer.late = [
         FakeRecord("t", p, end + i) for p, end in topic[1].items() for i in range(more)
     ]
-    asked = ScanRequest(wanted=Query(), start=Start(back=0), follow=True, limit=len(consumer.late))
+    request = ScanRequest(
+        wanted=Query(), start=Start(back=0), follow=True, limit=len(consumer.late)
+    )
 
-    found = await events(consumer, topic, asked)
+    scan_events = await events(consumer, topic, request)
 
-    assert sorted((r.partition, r.offset) for r in consumer.late) == sorted(at(found))
+    assert sorted((r.partition, r.offset) for r in consumer.late) == sorted(at(scan_events))
 
 
 @given(topics(), dealt, st.integers(1, 20))
 async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, queries):
     """Cancelled or out of time: what lies before the cursor was seen, what lies behind was not."""
     left = iter(range(queries))
-    found = await events(
+    scan_events = await events(
         fake(topic, sizes),
         topic,
         ScanRequest(wanted=Query()),
         stopped=lambda: next(left, None) is None,
     )
 
-    following = parse_cursor(found[-1].cursor).offsets
+    following = parse_cursor(scan_events[-1].cursor).offsets
     before = {
         (r.partition, r.offset)
         for log in topic[0].values()
         for r in log
         if r.offset < following[r.partition]
     }
-    assert found[-1].why in {"cancelled", "end"}
-    assert before == set(at(found))
+    assert scan_events[-1].why in {"cancelled", "end"}
+    assert before == set(at(scan_events))
 
 
 async def test_a_scan_out_of_time_says_so():
     """With the cursor to go on."""
     topic = ({0: [FakeRecord("t", 0, 0), FakeRecord("t", 0, 1)]}, {0: 2})
     ticks = iter(range(100))
-    found = await events(
+    scan_events = await events(
         fake(topic, [1]), topic, ScanRequest(wanted=Query(), seconds=4), clock=lambda: next(ticks)
     )
 
-    assert "time" == found[-1].why
-    assert len(at(found)) == parse_cursor(found[-1].cursor).offsets[0]
+    assert "time" == scan_events[-1].why
+    assert len(at(scan_events)) == parse_cursor(scan_events[-1].cursor).offsets[0]
 
 
 async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
@@ -187,12 +191,12 @@ async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
         FakeRecord("t", 0, 2, value=b"?"),
     ]
     topic = ({0: records}, {0: 3})
-    found = await events(
+    scan_events = await events(
         fake(topic, [5]), topic, ScanRequest(wanted=parse([], "body.total_minor == 1"))
     )
 
-    done = found[-1]
-    assert [(0, 0)] == at(found)
+    done = scan_events[-1]
+    assert [(0, 0)] == at(scan_events)
     assert (3, 2, 1) == (done.scanned, done.errors, done.unreadable)
     assert done.error
 
@@ -212,9 +216,11 @@ async def test_what_is_found_is_bounded_by_its_length():
     """And the next page begins behind it."""
     records = [FakeRecord("t", 0, at, value=b'"' + b"x" * 400 + b'"') for at in range(9)]
     topic = ({0: records}, {0: 9})
-    found = await events(fake(topic, [5]), topic, ScanRequest(wanted=Query(), bytes_max=1_000))
+    scan_events = await events(
+        fake(topic, [5]), topic, ScanRequest(wanted=Query(), bytes_max=1_000)
+    )
 
-    done = found[-1]
+    done = scan_events[-1]
     assert isinstance(done, Done)
-    assert [(0, 0), (0, 1), (0, 2)] == at(found)
+    assert [(0, 0), (0, 1), (0, 2)] == at(scan_events)
     assert ("size", "0/3") == (done.why, done.cursor)

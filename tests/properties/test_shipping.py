@@ -50,8 +50,8 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
     Every message is a second apart.
     """
     state, checkpoints = shipping.INITIAL, []
-    for seconds, chosen in enumerate(story):
-        message = chosen or DeadlineReached(key="o1", due_at_ms=shipping.due(state) or 0)
+    for seconds, choice in enumerate(story):
+        message = choice or DeadlineReached(key="o1", due_at_ms=shipping.due(state) or 0)
         state, emitted = receive(shipping, state, (message, seconds))
         checkpoints.append((state, (message, seconds), emitted))
     return checkpoints
@@ -90,7 +90,7 @@ def test_nothing_is_booked_unless_paid_reserved_and_cleared(story: list[Any]) ->
     received = set()
     for _, (message, _), emitted in publish(story):
         received.add(type(message))
-        if any(isinstance(said, BookShipment) for said in emitted):
+        if any(isinstance(command, BookShipment) for command in emitted):
             assert {PaymentCompleted, InventoryReserved, FraudCleared} <= received
 
 

@@ -22,7 +22,7 @@ from workflows.inventory.stock_messages import (
 orders = st.sampled_from(["o1", "o2", "o3"])
 units = st.integers(1, 9)
 skus = st.just("mug")
-asked = st.one_of(
+requests = st.one_of(
     st.builds(ReceiveStock, receipt_id=st.sampled_from(["r1", "r2"]), sku=skus, quantity=units),
     st.builds(
         AdjustStock,
@@ -42,7 +42,7 @@ asked = st.one_of(
         quantity=units,
     ),
 )
-stories = st.lists(asked, max_size=30)
+stories = st.lists(requests, max_size=30)
 
 
 @given(stories)
@@ -75,8 +75,8 @@ def test_an_order_gets_one_answer_for_good(story: list[Any]) -> None:
     state, refused = stock.INITIAL, set()
     for message in story:
         state, emitted = receive(stock, state, message)
-        for said in emitted:
-            if isinstance(said, StockRefused):
-                refused.add(said.order_id)
-            if isinstance(said, StockReserved):
-                assert said.order_id not in refused
+        for answer in emitted:
+            if isinstance(answer, StockRefused):
+                refused.add(answer.order_id)
+            if isinstance(answer, StockReserved):
+                assert answer.order_id not in refused

@@ -80,13 +80,13 @@ class Provider:
         about = {"transaction_id": "o1", "refund_key": key, "refund_id": refund_id}
         match self.states[refund_id]:
             case "succeeded":
-                known = {"attempt": command.attempt, "amount_minor": amount_minor}
-                return p.RefundSucceeded(**about, round=round_, **known)
+                details = {"attempt": command.attempt, "amount_minor": amount_minor}
+                return p.RefundSucceeded(**about, round=round_, **details)
             case "failed":
                 return p.RefundFailed(**about, round=round_, reason="x")
             case _:
-                known = {"attempt": command.attempt, "status": "pending"}
-                return p.RefundPending(**about, round=round_, **known)
+                details = {"attempt": command.attempt, "status": "pending"}
+                return p.RefundPending(**about, round=round_, **details)
 
     def take(self, command: Any, card_is_good: bool) -> Message:
         """Do what is asked, and say what came of it."""
@@ -99,8 +99,8 @@ class Provider:
             kind = {"customer": REQUIRED, "processing": PROCESSING}[self.acts]
             return replace(kind, attempt=attempt)
         if not self.outcome:
-            wanted = "succeeded" if card_is_good else "declined"
-            self.outcome = "voided" if isinstance(command, p.VoidCharge) else wanted
+            outcome = "succeeded" if card_is_good else "declined"
+            self.outcome = "voided" if isinstance(command, p.VoidCharge) else outcome
         return {
             "succeeded": example.SUCCEEDED,
             "declined": replace(example.DECLINED, attempt=attempt),
@@ -142,7 +142,7 @@ class Race(RuleBasedStateMachine):
         self.state, emitted = receive(payment, self.state, (message, self.now))
         self.received.append(message)
         self.emitted += emitted
-        self.asked += [said for said in emitted if isinstance(said, COMMANDS)]
+        self.asked += [command for command in emitted if isinstance(command, COMMANDS)]
 
     def ring(self) -> None:
         due_ms = payment.due(self.state)
@@ -257,8 +257,8 @@ class Race(RuleBasedStateMachine):
     @invariant()
     def never_more_goes_back_than_was_taken(self) -> None:
         """By the provider's own books."""
-        taken = 1_000 if self.provider.outcome == "succeeded" else 0
-        assert sum(self.provider.refunds.values()) <= taken
+        charged_minor = 1_000 if self.provider.outcome == "succeeded" else 0
+        assert sum(self.provider.refunds.values()) <= charged_minor
 
     @invariant()
     def each_end_and_each_refund_is_emitted_once(self) -> None:

@@ -17,27 +17,27 @@ CHUNK = 250
 def failures(first: int, end: int) -> list[tuple[int, str]]:
     """Return every seed from `first` to before `end` that fails, and its last steps."""
     loop = asyncio.new_event_loop()
-    found: list[tuple[int, str]] = []
+    failed_seeds: list[tuple[int, str]] = []
     for seed in range(first, end):
         try:
             check(run_scenario(seed, loop), seed)
         except AssertionError as error:
-            found.append((seed, str(error)[:2_000]))
+            failed_seeds.append((seed, str(error)[:2_000]))
     loop.close()
-    return found
+    return failed_seeds
 
 
 def search(first: int, seeds: int, jobs: int) -> list[tuple[int, str]]:
     """Return what fails among `seeds` seeds from `first`, with progress on stderr."""
-    found: list[tuple[int, str]] = []
+    failed_seeds: list[tuple[int, str]] = []
     chunks = list(_chunks(first, seeds))
     with ProcessPoolExecutor(jobs) as pool:
         running = [pool.submit(failures, *chunk) for chunk in chunks]
         for done in track(as_completed(running), "seeds", total=len(chunks), transient=True):
             for seed, why in done.result():
                 print(f"seed {seed} fails: {why}", flush=True)
-                found.append((seed, why))
-    return found
+                failed_seeds.append((seed, why))
+    return failed_seeds
 
 
 def _chunks(first: int, seeds: int) -> Iterator[tuple[int, int]]:
@@ -67,16 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if record.shrink is not None:
         return _show(shrink(record.shrink, loop))
-    found = search(record.first, record.seeds, record.jobs)
-    print(f"{record.seeds} seeds from {record.first}: {len(found)} fail")
-    return 1 if found else 0
+    failed_seeds = search(record.first, record.seeds, record.jobs)
+    print(f"{record.seeds} seeds from {record.first}: {len(failed_seeds)} fail")
+    return 1 if failed_seeds else 0
 
 
-def _show(found: tuple[list[tuple[int, str]], str] | None) -> int:
-    if found is None:
+def _show(failure: tuple[list[tuple[int, str]], str] | None) -> int:
+    if failure is None:
         print("the seed does not fail")
         return 0
-    troubles, why = found
+    troubles, why = failure
     for number, kind in troubles:
         print(f"trouble {number}: {kind}")
     print(why)

@@ -73,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ProcessPoolExecutor(options.jobs) as pool:
         playing = [pool.submit(failures, chunk) for chunk in chunks]
         for done in track(as_completed(playing), "courses", total=len(chunks), transient=True):
-            cases_played, found = done.result()
+            cases_played, reports = done.result()
             played += cases_played
-            wrong += found
-            _say(*found, *([f"{played} so far"] if not played % EACH else []))
+            wrong += reports
+            _say(*reports, *([f"{played} so far"] if not played % EACH else []))
     _say(f"{played} courses were played, {len(wrong)} go wrong")
     return 1 if wrong else 0
 

@@ -20,11 +20,11 @@ def shrink(seed: int, loop: asyncio.AbstractEventLoop) -> tuple[list[tuple[int, 
     numbers = [number for number, _ in troubles]
     # Each fault is kept or not: Hypothesis shrinks true to false where the scenario still fails.
     choices = st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))
-    kept = frozenset(numbers)
+    fault_numbers = frozenset(numbers)
     try:
         smallest = find(
             choices,
-            lambda flags: _failure(seed, loop, _chosen(numbers, flags)) is not None,
+            lambda flags: _failure(seed, loop, _choose(numbers, flags)) is not None,
             settings=settings(
                 max_examples=EXAMPLES_MAX,
                 database=None,
@@ -34,24 +34,24 @@ def shrink(seed: int, loop: asyncio.AbstractEventLoop) -> tuple[list[tuple[int, 
                 derandomize=True,
             ),
         )
-        kept = _chosen(numbers, smallest)
+        fault_numbers = _choose(numbers, smallest)
     except NoSuchExample:
         # Only all of them together fail: that is the smallest set then.
         pass
-    return _failure(seed, loop, kept) or whole
+    return _failure(seed, loop, fault_numbers) or whole
 
 
-def _chosen(numbers: list[int], flags: list[bool]) -> frozenset[int]:
+def _choose(numbers: list[int], flags: list[bool]) -> frozenset[int]:
     return frozenset(number for number, flag in zip(numbers, flags, strict=True) if flag)
 
 
 def _failure(
-    seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None
+    seed: int, loop: asyncio.AbstractEventLoop, fault_numbers: frozenset[int] | None
 ) -> tuple[list[tuple[int, str]], str] | None:
     """Return the faults that occurred and what broke, or None when nothing failed."""
     world = None
     try:
-        world = run_scenario(seed, loop, kept)
+        world = run_scenario(seed, loop, fault_numbers)
         check(world, seed)
     except AssertionError as error:
         struck = world.troubles.struck if world is not None else []

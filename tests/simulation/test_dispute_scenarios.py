@@ -135,8 +135,8 @@ def agree(world: World, each: Course) -> None:
     """Raise AssertionError where `verify` or `reconcile` finds something, or more money is ours."""
     assert {} == broken_checks(world), world.trace[-20:]
     compare_books(world, is_clean=True)
-    taken = (read_provider(world.provider.config) or {})["o1"]
-    kept_minor = taken.charged_minor - taken.refunded_minor - taken.disputed_minor
+    record = (read_provider(world.provider.config) or {})["o1"]
+    kept_minor = record.charged_minor - record.refunded_minor - record.disputed_minor
     assert each.kept_minor == kept_minor, world.trace[-20:]
     reconcile_settlement(world, each)
     assert {} == broken_checks(world), world.trace[-20:]

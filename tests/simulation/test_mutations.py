@@ -48,9 +48,9 @@ def test_a_failing_scenario_is_shrunk_to_its_faults(
         seed = first_failing(loop)
         assert seed is not None
         whole = run_scenario(seed, loop).troubles.struck
-        found = shrink(seed, loop)
-        assert found is not None
-        small = found[0]
+        failure = shrink(seed, loop)
+        assert failure is not None
+        small = failure[0]
         world = run_scenario(seed, loop, frozenset(number for number, _ in small))
         with pytest.raises(AssertionError, match=f"seed {seed}"):
             check(world, seed)

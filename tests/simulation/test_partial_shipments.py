@@ -97,7 +97,7 @@ def books(world: World, each: Course, currency: str) -> str:
     assert 1 == len(ends), world.trace[-20:]
     is_completed = ends[0] is OrderCompleted
     due_minor = DUE_MINOR[currency] * is_completed
-    payments, taken = world.messages("payments"), world.provider.state()
+    payments, provider_state = world.messages("payments"), world.provider.state()
     paid = sum(m.amount_minor for m in payments if isinstance(m, PaymentCompleted))
     paid -= sum(m.amount_minor for m in payments if isinstance(m, PaymentRefunded))
     accounts: Counter[str] = Counter()
@@ -108,15 +108,15 @@ def books(world: World, each: Course, currency: str) -> str:
     assert due_minor == paid == accounts["cash_at_provider"], world.trace[-20:]
     assert 0 == accounts["customer_receivable"]
     # The simulator counts as the provider does, which has whole yen and a zero at a dinar's end.
-    assert due_minor == taken["charged_minor"] - taken["refunded_minor"]
-    assert taken["charges"] <= 1
+    assert due_minor == provider_state["charged_minor"] - provider_state["refunded_minor"]
+    assert provider_state["charges"] <= 1
     if is_completed:
-        assert taken["refunds"] == (each.capture == "automatic")
+        assert provider_state["refunds"] == (each.capture == "automatic")
         texts = [
             m.text for m in world.messages("notification.commands") if isinstance(m, SendMessage)
         ]
-        said = f"1 x cup. You pay {money(due_minor, currency)}"
-        assert any(said in text for text in texts), texts
+        sentence = f"1 x cup. You pay {money(due_minor, currency)}"
+        assert any(sentence in text for text in texts), texts
     return "completed" if is_completed else "cancelled"
 
 

@@ -104,15 +104,15 @@ def _plain(state: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(state))
 
 
-def records_of(history: History, kept: Kept) -> list[Record]:
+def records_of(history: History, row: Kept) -> list[Record]:
     """Return the records that the row received."""
-    known = {(emitted.topic, emitted.offset): emitted for emitted in history.records}
-    return [_record(known[place]) for place in kept.received]
+    record_by_place = {(emitted.topic, emitted.offset): emitted for emitted in history.records}
+    return [_record(record_by_place[place]) for place in row.received]
 
 
-def agent_of(kept: Kept) -> Agent:
+def agent_of(row: Kept) -> Agent:
     """Return the agent of today that keeps the row."""
-    return load_agents()[kept.agent]
+    return load_agents()[row.agent]
 
 
 def _emitted(record: Record) -> Emitted:

@@ -25,12 +25,12 @@ def read(path: Path) -> tuple[list[tuple[str, bytes]], bytes, dict[str, Any]]:
     return headers, sample["key"].encode(), sample["body"]
 
 
-def kept(old: Any, new: Any) -> bool:
+def is_included(old: Any, new: Any) -> bool:
     """Return whether `new` says all that `old` says; it may say more."""
     if isinstance(old, dict):
-        return all(name in new and kept(value, new[name]) for name, value in old.items())
+        return all(name in new and is_included(value, new[name]) for name, value in old.items())
     if isinstance(old, list):
-        return len(old) == len(new) and all(map(kept, old, new))
+        return len(old) == len(new) and all(map(is_included, old, new))
     return old == new
 
 
@@ -43,7 +43,7 @@ def test_a_message_of_yesterday_still_decodes_and_says_the_same(path: Path):
     message = codecs.decode(json.dumps(body).encode(), envelope, key)
 
     assert path.stem == type_name(type(message))
-    assert kept(body, msgspec.json.decode(codecs.encode(message)))
+    assert is_included(body, msgspec.json.decode(codecs.encode(message)))
 
 
 @pytest.mark.parametrize("path", SAMPLES)

@@ -17,19 +17,19 @@ def read(path: Path) -> History:
     return msgspec.json.decode(path.read_bytes(), type=History)
 
 
-def as_now(kept: Kept) -> Any:
+def as_now(row: Kept) -> Any:
     """Return the state of then as today's shape reads it: what was added has its default."""
-    table = agent_of(kept).table
+    table = agent_of(row).table
     assert table is not None
-    read_now = msgspec.convert(kept.state, table.shape)
+    read_now = msgspec.convert(row.state, table.shape)
     return msgspec.json.decode(msgspec.json.encode(read_now))
 
 
-def of_then(kept: Kept, state: Any) -> Any:
+def of_then(row: Kept, state: Any) -> Any:
     """Return `state` without the fields that rows have got since."""
-    table = agent_of(kept).table
+    table = agent_of(row).table
     assert table is not None
-    return _of_then(msgspec.inspect.type_info(table.shape), kept.state, state)
+    return _of_then(msgspec.inspect.type_info(table.shape), row.state, state)
 
 
 def _of_then(shape: msgspec.inspect.Type | None, then: Any, now: Any) -> Any:
@@ -51,34 +51,34 @@ def _of_then(shape: msgspec.inspect.Type | None, then: Any, now: Any) -> Any:
             return now
 
 
-def is_replaced(history: History, kept: Kept) -> bool:
+def is_replaced(history: History, row: Kept) -> bool:
     """Return whether the table of the row is gone: risk once kept customers, and judged itself."""
-    asked = {
+    check_topics = {
         emitted.topic
         for emitted in history.records
         if CheckPayment.__struct_config__.tag in emitted.value
     }
-    return kept.agent == "risk" and bool(asked)
+    return row.agent == "risk" and bool(check_topics)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_recorded_history_comes_to_the_same_rows_and_as_many_answers(path: Path) -> None:
     """Every event of then decodes, and every agent decides as it did."""
     history = read(path)
-    rows = [kept for kept in history.rows if not is_replaced(history, kept)]
+    rows = [row for row in history.rows if not is_replaced(history, row)]
     now: list[Any] = []
-    for kept in rows:
-        state, emitted = replayed(agent_of(kept), records_of(history, kept))
-        now.append((kept.agent, kept.key, of_then(kept, state), emitted))
+    for row in rows:
+        state, emitted = replayed(agent_of(row), records_of(history, row))
+        now.append((row.agent, row.key, of_then(row, state), emitted))
 
     assert rows
-    then = [(kept.agent, kept.key, of_then(kept, as_now(kept)), kept.emitted) for kept in rows]
+    then = [(row.agent, row.key, of_then(row, as_now(row)), row.emitted) for row in rows]
     assert then == now
 
 
 def test_every_kind_of_day_is_recorded_and_every_agent_is_in_it() -> None:
     """A history that lacks an agent proves nothing of it."""
-    agents = {kept.agent for path in PATHS for kept in read(path).rows}
+    agents = {row.agent for path in PATHS for row in read(path).rows}
 
     assert set(KINDS) <= {path.stem for path in PATHS}
     assert agents == {
