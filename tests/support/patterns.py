@@ -31,7 +31,7 @@ def every_pattern() -> tuple[dict[str, Found], set[str]]:
             name = place.rpartition(":")[2]
             methods = used.get(name, set()) if method == "compile" else {method}
             try:
-                source = eval(expression, dict(vars(_imported(module))))  # noqa: S307  our own source
+                source = eval(expression, dict(vars(_imported(module))))  # noqa: S307  own source
             except NameError:
                 unknown.add(place)
                 continue
