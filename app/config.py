@@ -168,7 +168,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Return every field with secrets masked: a value like this ends up in logs."""
-        return f"Config({', '.join(f'{name}={text}' for name, text in self.shown().items())})"
+        return f"Config({', '.join(f'{name}={text}' for name, text in self.texts().items())})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Config":
@@ -213,7 +213,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if getattr(self, name) != getattr(standard, name)
         }
 
-    def shown(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         """Return every field as text with secrets masked, to be printed at start."""
         return {name: _masked_text(name, getattr(self, name)) for name in self.__struct_fields__}
 

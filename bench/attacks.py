@@ -119,9 +119,9 @@ async def send_large_bodies(attacker: Attacker) -> None:
     bodies = (b"\xff" * BODY_BYTES, b"[" * BODY_BYTES, b'{"a":' * (BODY_BYTES // 5))
     paths = ("/orders", "/sign-in", "/webhooks/provider", "/webhooks/carrier")
     headers = {**attacker.client_headers, "Content-Type": "application/json"}
-    asked = [("POST", path, body) for path in paths for body in bodies]
+    requests = [("POST", path, body) for path in paths for body in bodies]
     await asyncio.gather(
-        *(attacker.ask(method, path, data=body, headers=headers) for method, path, body in asked)
+        *(attacker.ask(method, path, data=body, headers=headers) for method, path, body in requests)
     )
 
 

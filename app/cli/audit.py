@@ -64,14 +64,15 @@ def _table(actions: list[dict[str, Any]]) -> Table:
 
 
 def verify(
-    known: Annotated[
-        Path | None, typer.Option(help="An earlier `verify --json`, kept elsewhere: holds it too?")
+    earlier_verdict: Annotated[
+        Path | None,
+        typer.Option("--known", help="An earlier `verify --json`, kept elsewhere: holds it too?"),
     ] = None,
     *,
     as_json_too: AsJson = False,
 ) -> None:
     """Check that no action was changed, removed or inserted; exit code 1 and place otherwise."""
-    verdict = run(prove(running_instance(), _chain_heads(known)))
+    verdict = run(prove(running_instance(), _chain_heads(earlier_verdict)))
     as_json(verdict) if as_json_too else _show(verdict)
     if not verdict.audit_ok:
         raise typer.Exit(1)

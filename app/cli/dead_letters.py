@@ -28,7 +28,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, Edit
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
-from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
+from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, select_open
 from app.operations.dead_letters.status import DeadLetterFacts, State, groups, states
 from app.wire.clock import now_ms
 
@@ -130,10 +130,10 @@ async def _redrive(
     config = running_instance()
     if dry_run:
         facts = await gather(config)
-        return blast_radius(*chosen(facts.dead_letters, states(facts), choice))
+        return blast_radius(*select_open(facts.dead_letters, states(facts), choice))
     async with redriver(config) as sender:
         facts = await sender.read_status()
-        dead_letters, others = chosen(facts.dead_letters, states(facts), choice)
+        dead_letters, others = select_open(facts.dead_letters, states(facts), choice)
         if not dead_letters:
             state_counts = (
                 ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
@@ -231,7 +231,7 @@ async def _drop(choice: Choice, action: Action) -> int:
     config = running_instance()
     async with redriver(config) as sender:
         facts = await sender.read_status()
-        dead_letters, others = chosen(facts.dead_letters, states(facts), choice)
+        dead_letters, others = select_open(facts.dead_letters, states(facts), choice)
         if not dead_letters:
             raise DeadLetterError(
                 f"no open dead letter matches {choice.text()}; others: {dict(others)}"

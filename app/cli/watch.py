@@ -35,7 +35,7 @@ def watch(
     if as_json_too:
         as_json(run(_check_once(config)))
     elif once:
-        out.print(shown(run(_check_once(config)), {}))
+        out.print(figures_view(run(_check_once(config)), {}))
     else:
         run(_watch(config))
 
@@ -46,7 +46,7 @@ async def _watch(config: Config) -> None:
         while True:
             answers = await _check_once(config)
             pace.note(time.monotonic(), answers["figures"]["totals"])
-            live.update(shown(answers, pace.rates()), refresh=True)
+            live.update(figures_view(answers, pace.rates()), refresh=True)
             await asyncio.sleep(CHECK_SECONDS)
 
 
@@ -92,7 +92,9 @@ def bars(values: Sequence[float]) -> str:
     return "".join(BARS[round(max(value, 0.0) / most * top)] for value in values)
 
 
-def shown(answers: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
+def figures_view(
+    answers: Mapping[str, Any], rates: Mapping[str, Sequence[float]]
+) -> RenderableType:
     """Return the figures as tables."""
     figures = answers["figures"]
     _, *further = live_figures().items()

@@ -18,7 +18,7 @@ from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
 from app.wire.signing import SIGNATURE, signed
 from app.wire.topics import timers_topic
-from tests.support.agents import ANSWERS, TALLY, Outside, calls, cancel, message, said
+from tests.support.agents import ANSWERS, TALLY, Outside, as_record, calls, cancel, message
 from tests.support.runtime import FakeRuntime, as_read
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.topic import Topic
@@ -202,7 +202,7 @@ async def test_a_time_is_believed_unless_it_cannot_be(record: Record) -> None:
 async def test_a_deadline_is_received_by_its_agent_alone(agent: str, dead: list[Any]) -> None:
     """All deadlines are one message, and each signature is right."""
     received = DeadlineReached(key="o1", due_at_ms=5)
-    record = said(received, 1, event_id=derive_id(agent, "o1", 5), topic=timers_topic("tally"))
+    record = as_record(received, 1, event_id=derive_id(agent, "o1", 5), topic=timers_topic("tally"))
     sleeper = replace(ANSWERS, decide=lambda *_: (), evolve=lambda state, _message, _at_ms: state)
 
     handled = await run_batch(sleeper, SigningRuntime(), [ours(record)])

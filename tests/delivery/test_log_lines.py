@@ -24,7 +24,7 @@ from app.worker.crash_points import CrashPoint
 from app.worker.log_check import LogCheck
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
-from tests.support.agents import ANSWERS, COUNTS, TALLY, said
+from tests.support.agents import ANSWERS, COUNTS, TALLY, as_record
 from tests.support.runtime import FakeRuntime
 from workflows.notification import topics as notification_topics
 from workflows.notification.messages import NotificationSent, SendMessage
@@ -66,7 +66,7 @@ def logged(lines: io.StringIO, *loggers: str) -> list[tuple[str, ...]]:
 def cancelled(order_id: str, offset: int, reason: str = "") -> Record:
     """Return a cancellation of `order_id` as it is read."""
     message = OrderCancelRequested(order_id=order_id, reason=reason)
-    return said(message, offset, partition=place_of("orders", order_id.encode(), CONFIG))
+    return as_record(message, offset, partition=place_of("orders", order_id.encode(), CONFIG))
 
 
 def send_record(order_id: str, offset: int, **changed: Any) -> Record:
@@ -78,7 +78,7 @@ def send_record(order_id: str, offset: int, **changed: Any) -> Record:
         title="",
         text="",
     )
-    return said(message, offset, **changed)
+    return as_record(message, offset, **changed)
 
 
 class Outside:

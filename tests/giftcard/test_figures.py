@@ -82,7 +82,7 @@ async def test_a_terminal_shows_them(counted: TestClient) -> None:
     figures = await (await counted.get("/figures")).json()
     answers = {"figures": figures, "workers": [], "services": [], "steps": []}
     console = Console(file=io.StringIO(), width=200)
-    console.print(watch.shown(answers, {}))
+    console.print(watch.figures_view(answers, {}))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
     assert "open giftcard wait for" in text

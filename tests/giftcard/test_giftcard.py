@@ -403,7 +403,7 @@ async def test_its_time_to_an_end_is_measured_and_its_events_are_counted(
         if figures._shape.is_one(message):
             figures.receive(message)
 
-    live = figures.shown()
+    live = figures.facts()
     step = {"service": "giftcard", "room": "giftcard"}
     assert before + 1 == sample("payflow_giftcard_seconds_count", credited)
     assert 0 < (sample("payflow_step_seconds_count", step) or 0)

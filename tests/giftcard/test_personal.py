@@ -198,7 +198,7 @@ async def test_it_is_masked_in_a_dead_letter(
     async def facts(*_: Any, **__: Any) -> DeadLetterFacts:
         return DeadLetterFacts(dead_letters=(dead_letter,), attempts={}, through={})
 
-    monkeypatch.setattr(DeadLetters, "known", facts)
+    monkeypatch.setattr(DeadLetters, "facts", facts)
     answer_text = await (await client.get("/dead-letters/giftcards.giftcard.dead/0/0")).text()
     edited = editable(value, TYPE).replace(WRAPPING, "gold-paper")
     sent = msgspec.json.decode(restored(value, edited, TYPE), type=TopUpRequested)

@@ -28,7 +28,7 @@ from app.wire import byte_limits, codecs, envelope
 from app.wire.envelope import Envelope, Undecodable, derive_id
 from app.wire.records import Record, size_of
 from app.wire.topics import changelog_topic
-from tests.support.agents import said
+from tests.support.agents import as_record
 from tests.support.runtime import FakeRuntime, as_read
 from tests.support.simulation.world import Troubles, World
 from tests.support.source import ROOT
@@ -325,7 +325,7 @@ def check_row(name: str, story: list[Message]) -> list[str]:
     runtime = FakeRuntime()
     agent = load_agents()[name]
     handled = asyncio.run(
-        run_batch(agent, runtime, [said(each, at) for at, each in enumerate(story)])
+        run_batch(agent, runtime, [as_record(each, at) for at, each in enumerate(story)])
     )
     assert [] == handled.dead
     assert max(map(len, runtime.rows.values())) <= byte_limits.ROW_BYTES_MAX // 2

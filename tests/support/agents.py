@@ -106,7 +106,7 @@ def calls(outside: Outside) -> Agent:
     )
 
 
-def said(
+def as_record(
     received: Message, offset: int, *, event_id: str = "", time_ms: int = 1_000_000, **changed: Any
 ) -> Record:
     """Return `message` as it is read from its topic; `changed` replaces fields of the record."""
@@ -133,7 +133,7 @@ def said(
 
 def cancel(offset: int, reason: str = "", **changed: Any) -> Record:
     """Return a cancellation of order o1 as it is read."""
-    return said(OrderCancelRequested(order_id="o1", reason=reason), offset, **changed)
+    return as_record(OrderCancelRequested(order_id="o1", reason=reason), offset, **changed)
 
 
 def message(offset: int, notification_id: str, **changed: Any) -> Record:
@@ -141,4 +141,4 @@ def message(offset: int, notification_id: str, **changed: Any) -> Record:
     command = SendMessage(
         transaction_id="o1", notification_id=notification_id, channel="sms", title="", text=""
     )
-    return said(command, offset, **changed)
+    return as_record(command, offset, **changed)

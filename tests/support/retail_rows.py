@@ -26,7 +26,7 @@ def planned(rows: Iterable[Raw]) -> Plan:
     return retail_file.plan(parsed(rows))
 
 
-def asked(plan: Plan) -> list[Ask]:
+def comparable_asks(plan: Plan) -> list[Ask]:
     """Return what is asked, refusals by their reason alone."""
     return [
         replace(ask, column="", value="") if isinstance(ask, Refuse) else ask for ask in plan.asks

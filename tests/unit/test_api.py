@@ -668,7 +668,7 @@ def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() ->
             )
         )
 
-    summary = figures.shown()
+    summary = figures.facts()
     assert (7, 700, 5) == (
         summary["totals"]["orders"],
         summary["totals"]["revenue_minor"],
@@ -697,7 +697,7 @@ def test_figures_never_shrink() -> None:
             )
         )
 
-    assert 5 == figures.shown()["totals"]["orders"]
+    assert 5 == figures.facts()["totals"]["orders"]
 
 
 def test_the_api_describes_itself() -> None:

@@ -14,7 +14,7 @@ from app.delivery.row import decode_row
 from app.registry import load_agents
 from app.wire.signing import SIGNATURE
 from tables import Table
-from tests.support.agents import said
+from tests.support.agents import as_record
 from tests.support.clients import bearer, client_key
 from tests.support.console import ORDER, FakeWorker, place
 from tests.support.runtime import FakeRuntime
@@ -117,7 +117,7 @@ async def state_of(name: str, headers: tuple[tuple[str, bytes], ...] = ()) -> An
     agent, runtime = load_agents()[name], FakeRuntime()
     table = agent.table
     assert isinstance(table, Table)
-    record = said(OF_OTHERS, 0, time_ms=1_000, at_ms=NOW_MS)
+    record = as_record(OF_OTHERS, 0, time_ms=1_000, at_ms=NOW_MS)
     record = replace(record, headers=(*record.headers, *headers))
     await run_batch(agent, runtime, [record])
     return decode_row(table, runtime.rows[table.name, 0, b"o1"]).state

@@ -100,9 +100,9 @@ def test_secrets_are_never_shown() -> None:
         sms_url="twilio://hidden-5@1/2",
     )
 
-    assert "hidden" not in str(config.shown())
+    assert "hidden" not in str(config.texts())
     assert "hidden" not in repr(config)
-    assert "twilio://***" == config.shown()["sms_url"]
+    assert "twilio://***" == config.texts()["sms_url"]
 
 
 def test_a_configuration_cannot_be_changed() -> None:

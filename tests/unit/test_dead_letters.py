@@ -10,7 +10,7 @@ from app.operations.dead_letters.dead_letter import (
     redrive_id,
     sent_back,
 )
-from app.operations.dead_letters.selection import Choice, blast_radius, chosen
+from app.operations.dead_letters.selection import Choice, blast_radius, select_open
 from app.operations.dead_letters.status import DeadLetterFacts, RedriveAttempt, groups, states
 from app.wire import records
 from app.wire.records import Record, event_id, header
@@ -219,7 +219,7 @@ def test_only_open_dead_letters_are_touched_and_the_others_are_counted():
         zip((each.place for each in every), ("open", "sent", "handled", "open"), strict=True)
     )
 
-    selection, others = chosen(every, statuses, Choice(service="payment"))
+    selection, others = select_open(every, statuses, Choice(service="payment"))
 
     assert [every[0], every[3]] == selection
     assert {"sent": 1, "handled": 1} == dict(others)

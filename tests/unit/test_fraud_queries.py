@@ -159,7 +159,7 @@ def test_tags_distinguish_entities_and_name_nobody() -> None:
 
     assert tag == entities.tag("c1") != entities.tag("c2")
     assert tag != Entities().tag("c1")
-    assert f"customer:{tag}" == entities.shown("customer:c1")
+    assert f"customer:{tag}" == entities.masked_entity("customer:c1")
     assert ("c1", tag, "c3") == (
         entities.meant(tag, ["c2", "c1"]),
         entities.meant(tag, ["c2"]),
@@ -215,8 +215,8 @@ async def test_each_has_one_look_at_a_time_and_its_answer_is_kept() -> None:
     await asyncio.gather(*others)
 
     assert (await first)[0] is (await queries.answer(TRIAL, "this machine"))[0]
-    assert queries.known(TRIAL) is not None
-    assert queries.known(Question(what="trial", from_ms=1)) is None
+    assert queries.cached(TRIAL) is not None
+    assert queries.cached(Question(what="trial", from_ms=1)) is None
     assert [0, 7, 8] == [each.from_ms for each in questions]
     await queries.answer(Question(what="trial", from_ms=2), "operator:7")
 

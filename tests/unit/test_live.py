@@ -128,12 +128,12 @@ def test_open_orders_stand_where_they_wait():
     """A new one waits for money and items; ended, it stands nowhere."""
     open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row())
-    waits = open_orders.shown(PLACED_MS)
+    waits = open_orders.counts(PLACED_MS)
     open_orders.receive("o1", row(cancelled_at_ms=5_000))
 
     assert (1, 1, 0) == tuple(waits[at]["waiting"] for at in ("payment", "inventory", "fraud"))
     assert {0} == {
-        count for step in open_orders.shown(PLACED_MS).values() for count in step.values()
+        count for step in open_orders.counts(PLACED_MS).values() for count in step.values()
     }
 
 
@@ -160,7 +160,7 @@ def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, 
     open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row(**facts))
 
-    assert 1 == open_orders.shown(at_ms)[step][status]
+    assert 1 == open_orders.counts(at_ms)[step][status]
 
 
 def test_a_deleted_row_and_a_broken_one_stand_nowhere():
@@ -171,7 +171,7 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
     open_orders.receive("o2", b"{broken")
     open_orders.receive("o3", row())
 
-    assert 1 == open_orders.shown(PLACED_MS)["payment"]["waiting"]
+    assert 1 == open_orders.counts(PLACED_MS)["payment"]["waiting"]
 
 
 def test_invented_countries_are_counted_together():
@@ -186,9 +186,9 @@ def test_invented_countries_are_counted_together():
                 )
             )
 
-    countries = {each["country"]: each["orders"] for each in live_figures.shown()["countries"]}
+    countries = {each["country"]: each["orders"] for each in live_figures.facts()["countries"]}
     assert {OTHER_COUNTRIES: 800, "FR": 4, "unknown": 2} == countries
-    assert 806 == live_figures.shown()["totals"]["orders"]
+    assert 806 == live_figures.facts()["totals"]["orders"]
 
 
 # --- a second ------------------------------------------------------------------------
@@ -207,15 +207,15 @@ def test_amounts_of_two_currencies_are_never_one_figure():
         )
     )
     live_figures.receive(pounds, 999)
-    before = live_figures.shown()["totals"]
+    before = live_figures.facts()["totals"]
     live_figures.receive(yen, 999)
 
     money = {"revenue_minor/GBP": 700, "revenue_minor/JPY": 1_250}
-    totals = live_figures.shown()["totals"]
+    totals = live_figures.facts()["totals"]
     assert 700 == before["revenue_minor"]
     assert money == {name: size for name, size in totals.items() if "revenue" in name}
     assert [{"orders": 2, **money}] == list(live_figures.seconds().values())
-    assert [700, 1_250] == [each["revenue_minor"] for each in live_figures.shown()["countries"]]
+    assert [700, 1_250] == [each["revenue_minor"] for each in live_figures.facts()["countries"]]
 
 
 def test_what_has_begun_and_not_ended_is_left_and_never_less_than_nothing():
@@ -227,7 +227,7 @@ def test_what_has_begun_and_not_ended_is_left_and_never_less_than_nothing():
         live_figures.receive(
             FiguresUpdated(minute_ms=0, country="Japan", partition=1, counts=counts, sums={})
         )
-        counted.append(live_figures.shown()["totals"]["disputes_open"])
+        counted.append(live_figures.facts()["totals"]["disputes_open"])
 
     assert [1, 3, 0] == counted
 
@@ -243,7 +243,7 @@ def test_what_banks_hold_is_shown_by_currency_and_never_less_than_nothing():
                 minute_ms=0, country="Japan", partition=partition, counts={"other": 1}, sums=sums
             )
         )
-    totals = live_figures.shown()["totals"]
+    totals = live_figures.facts()["totals"]
 
     assert {"GBP": 250, "JPY": 0} == amounts_of(totals, "disputes_held_minor")
     assert "disputes_held_minor" not in totals, "there is no sum over currencies"
@@ -255,7 +255,7 @@ def test_figures_that_are_repeated_count_nothing():
     for message in (figures(orders=3), figures(orders=3), figures(orders=1)):
         live_figures.receive(message)
 
-    totals = live_figures.shown()["totals"]
+    totals = live_figures.facts()["totals"]
     assert (3, 700) == (totals["orders"], totals["revenue_minor"])
 
 
@@ -283,7 +283,7 @@ async def test_figures_that_nobody_has_signed_count_nothing(monkeypatch: pytest.
         await asyncio.sleep(0)
         for offset, sent in enumerate((plain, signed(plain, "two"), signed(plain, "one"))):
             yield as_read(sent, offset), False
-            counted.append(live_figures.shown()["totals"].get("orders", 0))
+            counted.append(live_figures.facts()["totals"].get("orders", 0))
 
     counted: list[int] = []
     live_figures = Figures(FIGURES_OF_ORDERS)

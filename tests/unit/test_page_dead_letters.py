@@ -108,11 +108,11 @@ async def test_those_who_wait_for_a_reading_share_one(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(dead_letters, "gather", slow)
     state = DeadLetters(CONFIG)
-    asking = [asyncio.create_task(state.known(fresh=True)) for _ in range(20)]
+    asking = [asyncio.create_task(state.facts(fresh=True)) for _ in range(20)]
     await asyncio.sleep(0.01)
     goes_on.set()
     first, *others = await asyncio.gather(*asking)
-    later = await state.known(fresh=True)
+    later = await state.facts(fresh=True)
 
     assert 3 == len(readings)
     assert [first, later] == [readings[0], readings[2]]

@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from app.cli.watch import Pace, bars, shown
+from app.cli.watch import Pace, bars, figures_view
 
 REVENUE = {
     "revenue_minor/GBP": 56_789,
@@ -73,7 +73,7 @@ def test_bars_are_as_high_as_the_highest() -> None:
 def test_everything_is_shown_and_nothing_obeyed() -> None:
     """Names come from outside: no markup of theirs is read."""
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(shown(VIEW, {"orders": [1.0, 2.5]}))
+    console.print(figures_view(VIEW, {"orders": [1.0, 2.5]}))
     text = console.export_text()
 
     assert [] == [part for part in SAID if part not in text]
@@ -84,7 +84,9 @@ def test_the_figures_by_country_are_those_that_the_workflow_shows() -> None:
     console = Console(width=160, record=True, file=io.StringIO())
     refunds = {"refunds_minor/GBP": 12_345, "refunds_minor/JPY": 5}
     country = {"country": "France", "orders": 7, "cancelled": 3, **refunds}
-    console.print(shown({**VIEW, "figures": {**VIEW["figures"], "countries": [country]}}, {}))
+    console.print(
+        figures_view({**VIEW, "figures": {**VIEW["figures"], "countries": [country]}}, {})
+    )
     text = console.export_text()
 
     assert re.search(r"country +orders +completed +cancelled +revenue +refunds", text)

@@ -1,7 +1,7 @@
 """Topics of the subject payment."""
 
 from workflows.payment import dispute_messages as disputes
-from workflows.payment import provider_dispute_messages as asked
+from workflows.payment import provider_dispute_messages as dispute_messages
 from workflows.payment.action_messages import (
     ChargeActionRequired,
     ChargeProcessing,
@@ -126,8 +126,8 @@ provider_commands = declare(
     writer="payment",
     traced=True,
     kinds={
-        "compensation": (RefundCharge, VoidCharge, asked.CloseDispute),
-        "retry": (InquireCharge, InquireRefund, asked.InquireDispute),
+        "compensation": (RefundCharge, VoidCharge, dispute_messages.CloseDispute),
+        "retry": (InquireCharge, InquireRefund, dispute_messages.InquireDispute),
     },
 )
 provider_answers = declare(
@@ -144,14 +144,14 @@ provider_answers = declare(
             RefundPending,
             CaptureUnknown,
             ChargeProcessing,
-            asked.DisputeUnknown,
+            dispute_messages.DisputeUnknown,
         ),
         "failure": (
             ChargeDeclined,
             RefundFailed,
             RefundRefused,
             CaptureRefused,
-            asked.DisputeRefused,
+            dispute_messages.DisputeRefused,
         ),
     },
 )

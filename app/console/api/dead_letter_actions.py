@@ -39,7 +39,7 @@ from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, ed
 from app.operations.dead_letters.editing import diff, restored
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Redriver, redriver
 from app.operations.dead_letters.reveal import revealed
-from app.operations.dead_letters.selection import Choice, chosen
+from app.operations.dead_letters.selection import Choice, select_open
 from app.operations.dead_letters.status import states
 from app.wire import codecs
 from app.wire.byte_limits import OPEN_BODY_BYTES_MAX
@@ -128,8 +128,8 @@ async def redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
     body = await read_body(request, RedriveAsked)
     choice = body.choice()
     dead_letters = request.app[DEAD_LETTERS]
-    facts = await dead_letters.known(fresh=True)
-    open_, _ = chosen(facts.dead_letters, states(facts), choice)
+    facts = await dead_letters.facts(fresh=True)
+    open_, _ = select_open(facts.dead_letters, states(facts), choice)
     if len(open_) != body.dead_letters:
         detail = f"{len(open_)} dead letters match now, not {body.dead_letters}: read them again"
         raise Problem(409, "Conflict", detail, field="dead_letters")
@@ -140,7 +140,7 @@ async def redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
 async def check(request: web.Request) -> JsonResponse[EditCheck]:
     """Return what an edit would send: the difference, and whether it would fail again."""
     body = await read_body(request, CheckAsked)
-    dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), body.place)
+    dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].facts(), body.place)
     if refused := objection_to_headers(body.headers):
         return json_response({"diff": [], "fails": refused})
     try:
@@ -164,7 +164,7 @@ async def edit(request: web.Request) -> JsonResponse[EditDone]:
     body = await read_body(request, EditAsked)
     if refused := objection_to_headers(body.headers):
         raise Problem(400, "Bad Request", refused, field="headers")
-    facts = await request.app[DEAD_LETTERS].known(fresh=True)
+    facts = await request.app[DEAD_LETTERS].facts(fresh=True)
     dead_letter = dead_letter_of(facts, body.place)
     try:
         restored_body = restored(dead_letter.record.value, body.body, dead_letter.type)
@@ -248,7 +248,7 @@ class Bytes(TypedDict):
 async def show_bytes(request: web.Request) -> JsonResponse[Bytes]:
     """Return the body of a dead letter in clear, after auditing who asks, and why."""
     why, place = reason_of(request), place_of(request)
-    facts = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].facts()
     await audit(request, revealed(place, operator_of(request).name, why))
     # Behind the audit: that there is none is an answer too.
     dead_letter = dead_letter_of(facts, place)
@@ -273,7 +273,7 @@ async def discard(request: web.Request) -> JsonResponse[Discarded]:
     try:
         async with redriver(request.app[CONTEXT].config) as sender:
             facts = await sender.read_status()
-            open_, _ = chosen(facts.dead_letters, states(facts), choice)
+            open_, _ = select_open(facts.dead_letters, states(facts), choice)
             if not open_:
                 raise Problem(409, "Conflict", "no matching dead letter is open any more")
             await sender.discard(open_, _action(request, body.reason, choice.text()))

@@ -23,7 +23,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, Failure
 from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
-from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
+from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, select_open
 from app.operations.dead_letters.status import STATES, DeadLetterFacts, Group, State, groups, states
 from app.operations.search.masked_record import MaskedRecord
 from app.wire.personal import masked_detail, masked_text
@@ -102,7 +102,7 @@ class DeadLetters:
         self.outcome: Outcome | None = None
         self.error = ""
 
-    async def known(self, *, fresh: bool = False) -> DeadLetterFacts:
+    async def facts(self, *, fresh: bool = False) -> DeadLetterFacts:
         """Return every dead letter and its status. Raises Problem 503.
 
         With `fresh` it is read after this call; those who wait meanwhile share one reading.
@@ -159,7 +159,7 @@ class DeadLetters:
 
 
 def _open(facts: DeadLetterFacts, choice: Choice) -> list[DeadLetter]:
-    dead_letters, _ = chosen(facts.dead_letters, states(facts), choice)
+    dead_letters, _ = select_open(facts.dead_letters, states(facts), choice)
     if not dead_letters:
         raise DeadLetterError("no matching dead letter is open any more")
     return dead_letters
@@ -196,14 +196,14 @@ def choice_of(text_by_name: dict[str, str]) -> Choice:
 
 async def all_groups(request: web.Request) -> list[Group]:
     """Return the dead letters that `asked_choice` means, in groups."""
-    facts = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].facts()
     choice = requested_choice(request)
     return groups([each for each in facts.dead_letters if choice.meets(each)], states(facts))
 
 
 async def some(request: web.Request) -> tuple[list[DeadLetterLine], int]:
     """Return the latest dead letters selected, as lines of a list, and how many there are."""
-    facts = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].facts()
     choice, statuses = requested_choice(request), states(facts)
     status = one_of(request, "state", STATES)
     meant = [
@@ -234,7 +234,7 @@ def _line(dead_letter: DeadLetter, state: State) -> DeadLetterLine:
 
 async def one(request: web.Request, place: str) -> WholeDeadLetter:
     """Return a dead letter with its headers, body and status, masked. Raises Problem 404."""
-    facts = await request.app[DEAD_LETTERS].known()
+    facts = await request.app[DEAD_LETTERS].facts()
     dead_letter = dead_letter_of(facts, place)
     query = MaskedRecord(dead_letter.record)
     return {
@@ -259,8 +259,8 @@ def dead_letter_of(facts: DeadLetterFacts, place: str) -> DeadLetter:
 
 async def preview(request: web.Request) -> BlastRadius:
     """Return what a redrive of the selected dead letters would touch."""
-    facts = await request.app[DEAD_LETTERS].known(fresh=True)
-    dead_letters, others = chosen(facts.dead_letters, states(facts), requested_choice(request))
+    facts = await request.app[DEAD_LETTERS].facts(fresh=True)
+    dead_letters, others = select_open(facts.dead_letters, states(facts), requested_choice(request))
     return blast_radius(dead_letters, others)
 
 

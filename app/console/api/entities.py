@@ -24,7 +24,7 @@ class Entities:
         digest = hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()
         return TAG + digest[:TAG_DIGITS]
 
-    def shown(self, entity: str) -> str:
+    def masked_entity(self, entity: str) -> str:
         """Return an entity, `kind:id`, with its id masked."""
         kind, _, name = entity.partition(":")
         return f"{kind}:{self.tag(name)}"

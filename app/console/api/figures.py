@@ -125,7 +125,7 @@ class Figures:
         after = int(self._clock()) - SECONDS_SHOWN
         return {str(at): dict(counts) for at, counts in self._seconds.items() if at > after}
 
-    def shown(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return totals, the latest minutes, countries and percentiles of the time to ship."""
         return {
             "version": self.version,
@@ -212,6 +212,6 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 async def show(request: web.Request) -> JsonResponse[ShownFigures]:
     """Return the live figures, and the status of open transactions."""
     first, further = open_by_workflow(request.app, now_ms())
-    figures = {**request.app[FIGURES].shown(), "open_orders": first}
+    figures = {**request.app[FIGURES].facts(), "open_orders": first}
     more = {"open_by_workflow": further} if further else {}
     return json_response(cast("ShownFigures", {**figures, **more}))

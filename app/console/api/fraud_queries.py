@@ -67,7 +67,7 @@ class Queries:
         finally:
             self._running.discard(whose)
 
-    def known(self, question: Question) -> tuple[Answer, float] | None:
+    def cached(self, question: Question) -> tuple[Answer, float] | None:
         """Return the cached answer and its age, without computing one."""
         return self._fresh(msgspec.json.encode(question, order="deterministic"))
 

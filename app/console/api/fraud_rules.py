@@ -58,7 +58,7 @@ async def found_rules(request: web.Request) -> RulesFacts:
             question, identity_of(request)
         )
     else:
-        answer_and_age = context.queries.known(question)
+        answer_and_age = context.queries.cached(question)
     now_ms = request.app[CONTEXT].now_ms()
     snoozes = sorted(book.snoozes.values(), key=lambda each: (each.until_ms, each.rule_id))
     return {
@@ -93,7 +93,7 @@ def _ruled(rule: Rule, answer_and_age: tuple[Answer, float] | None) -> RuledFact
 
 
 def _snooze(request: web.Request, snooze: Snooze) -> SnoozeFacts:
-    entity = request.app[FRAUD].entities.shown(snooze.entity)
+    entity = request.app[FRAUD].entities.masked_entity(snooze.entity)
     return {"rule_id": snooze.rule_id, "entity": entity, "until_ms": snooze.until_ms}
 
 

@@ -61,7 +61,7 @@ class Live:
 
     def _refresh(self) -> None:
         figures, at_ms = self._app[FIGURES], now_ms()
-        facts = figures.shown()
+        facts = figures.facts()
         put = self.live_state.put
         put("clock", {"second": at_ms // 1_000})
         put("totals", facts["totals"])

@@ -44,7 +44,7 @@ class OpenOrders:
             # Thousands may be open, so only the fields that determine the status are kept.
             self._open[key] = self._workflow.view.brief(state)
 
-    def shown(self, at_ms: int) -> OpenBySteps:
+    def counts(self, at_ms: int) -> OpenBySteps:
         """Return the number of waiting transactions by step and status."""
         view = self._workflow.view
         counts = Counter(each for state in self._open.values() for each in view.waits(state, at_ms))
@@ -64,5 +64,5 @@ def open_by_workflow(
 
     Steps of different workflows may have the same name.
     """
-    counts = {each.workflow: each.shown(at_ms) for each in app[OPEN_ORDERS]}
+    counts = {each.workflow: each.counts(at_ms) for each in app[OPEN_ORDERS]}
     return counts.pop(next(iter(live_figures()))), counts

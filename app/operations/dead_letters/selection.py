@@ -54,7 +54,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(f"{name}={value}" for name, value in fields.items() if value) or "all"
 
 
-def chosen(
+def select_open(
     dead_letters: Iterable[DeadLetter], statuses: Mapping[str, State], choice: Choice
 ) -> tuple[list[DeadLetter], Counter[str]]:
     """Return the open dead letters selected, in order, and the number of others by status."""
