@@ -153,7 +153,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.security_protocol} needs a sasl_mechanism")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
             raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
-        if self.oidc_issuer and not _is_private(self.oidc_issuer):
+        is_encrypted = urlsplit(self.oidc_issuer).scheme == "https"
+        if self.oidc_issuer and not (is_encrypted or is_local(self.oidc_issuer)):
             raise ValueError("oidc_issuer must begin with https://")
         if not self.installation and not is_local(self.provider_url):
             raise ValueError(
@@ -263,14 +264,12 @@ def _is_address(text: str) -> bool:
     return re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:@]+):\d{1,5}", text.strip()) is not None
 
 
-def _is_private(url: str) -> bool:
-    """Return whether a connection to `url` is encrypted or local."""
-    return urlsplit(url).scheme == "https" or is_local(url)
-
-
 def is_local(url: str) -> bool:
-    """Return whether `url` is of this machine alone."""
-    return urlsplit(url).hostname in LOOPBACK
+    """Return whether `url` is of this machine alone: not where it cannot be parsed."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:
+        return False
 
 
 def _variable(name: str) -> str:

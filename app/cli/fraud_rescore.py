@@ -103,4 +103,4 @@ def moment(text: str) -> int:
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1_000) if text else 0
     except ValueError:
-        fail(f"{text!r} is not an RFC 3339 time like 2026-01-31T09:30:00Z", 2)
+        fail(f"{text[:80]!r} is not an RFC 3339 time like 2026-01-31T09:30:00Z", 2)

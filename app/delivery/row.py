@@ -4,7 +4,7 @@ The two are written in one put, so they can never disagree.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar, cast
@@ -16,6 +16,7 @@ from app.wire.records import Record, due_ms, is_redriven, is_retry, source_name
 from tables import Table
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
+Stored = TypeVar("Stored")
 
 PROCESSED_IDS_MAX = 32
 """Event ids in the row of one key. An order receives some twenty events in its life."""
@@ -121,8 +122,8 @@ def fresh(table: Table[object]) -> Row[object]:
 
 
 def decode_row(table: Table[object], body: bytes) -> Row[object]:
-    """Return the row in `body`; raises msgspec.ValidationError when its shape has changed."""
-    return _decoder(table.name, table.shape).decode(body)
+    """Return the row in `body`; raises msgspec.DecodeError, also when its shape has changed."""
+    return _read(_decoder(table.name, table.shape).decode, body)
 
 
 def row_type(table: Table[object]) -> object:
@@ -254,12 +255,19 @@ def advanced(row: Row[object], record: Record) -> Row[object]:
 
 def offsets_of(body: bytes) -> Mapping[str, int]:
     """Return the applied offsets of a stored row. Raises msgspec.DecodeError."""
-    return _decode_offsets(body).applied_offsets
+    return _read(_decode_offsets, body).applied_offsets
 
 
 def outbox_of(body: bytes) -> tuple[OutboxEntry, ...]:
     """Return the outbox of a stored row. Raises msgspec.DecodeError."""
-    return _decode_outbox(body).outbox
+    return _read(_decode_outbox, body).outbox
+
+
+def _read(decode: Callable[[bytes], Stored], body: bytes) -> Stored:
+    try:
+        return decode(body)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise msgspec.DecodeError(f"nested too deeply, or no text: {error}") from error
 
 
 def digest_of(event_id: str) -> str:

@@ -43,7 +43,7 @@ def log_of_mark(metadata: str) -> AppliedLog | None:
     """Return the log that a commit's metadata names; None: Payflow did not commit it."""
     try:
         return msgspec.json.decode(metadata, type=AppliedLog)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

@@ -292,15 +292,23 @@ async def test_what_adopting_a_log_passes_by_is_produced_as_it_would_have_been()
     assert [[], [], []] == [left(10), left(9, before=7), left(9, topic="payments")]
 
 
-async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:
-    """A row of another shape is not overwritten."""
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(b'{"m":{"received":"many"}}', id="of another shape"),
+        pytest.param(b'{"m":{"other":' + b"[" * 9_000, id="nested too deeply"),
+        pytest.param(b'{"f":{"\xff":1}}', id="no text"),
+    ],
+)
+async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is(row: bytes) -> None:
+    """It is not overwritten."""
     runtime = FakeRuntime()
-    runtime.rows[("tally", 0, b"o1")] = b'{"m":{"received":"many"}}'
+    runtime.rows[("tally", 0, b"o1")] = row
 
     handled = await run_batch(ANSWERS, runtime, [cancel(1)])
 
     assert [("orders", "row_unreadable")] == handled.dead
-    assert b'{"m":{"received":"many"}}' == runtime.rows[("tally", 0, b"o1")]
+    assert row == runtime.rows[("tally", 0, b"o1")]
 
 
 async def test_a_row_with_a_message_that_is_no_longer_declared_ends_the_worker() -> None:

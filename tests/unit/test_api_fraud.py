@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.console.api import fraud_rules
 from app.console.api.fraud import FRAUD
 from app.console.api.fraud_actions import LIST_MAX
 from app.console.api.searches import SHARES
@@ -350,6 +351,32 @@ async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> No
         worker["psi"][0][name] for name in ("label", "psi", "moved")
     )
     assert 0.01 == worker["alert_rate"]["active"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"{", id="no metrics"),
+        pytest.param(b"\xff", id="no text"),
+        pytest.param(b"payflow_fraud_psi 0.1\n", id="a figure without its name"),
+        pytest.param(b"payflow_fraud_watched_verdicts NaN\n", id="no number"),
+        pytest.param(b"payflow_fraud_watched_verdicts +Inf\n", id="no end"),
+    ],
+)
+async def test_a_worker_that_answers_with_no_metrics_does_not_answer(
+    site: FraudSite, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """The others and the trial are shown all the same."""
+
+    async def body(_answer: object) -> bytes:
+        return answer
+
+    monkeypatch.setattr(fraud_rules, "read_answer", body)
+
+    trial = await site.client.get("/fraud/trial")
+    (worker,) = (await trial.json())["drift"]
+
+    assert (200, "it does not answer", []) == (trial.status, worker["trouble"], worker["psi"])
 
 
 async def test_what_cannot_be_reckoned_now_is_said_so(site: FraudSite) -> None:

@@ -71,6 +71,16 @@ async def test_a_rate_is_what_came_between_two_readings() -> None:
     )
 
 
+@pytest.mark.parametrize("answer", ["{", "payflow_events_total many\n", "<html>"])
+async def test_a_worker_that_answers_with_no_metrics_takes_nothing_from_the_others(
+    answer: str,
+) -> None:
+    """It counts as one that does not answer."""
+    flow = await Watched().after(0, a=answer, b=metrics(10))
+
+    assert 10 == edge(flow, "consumed", "orders").total
+
+
 async def test_nobody_is_asked_again_at_once() -> None:
     """Two clients at the same time cost one reading."""
     flow_metrics = Watched()

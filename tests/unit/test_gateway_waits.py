@@ -167,6 +167,7 @@ async def test_one_question_costs_one_request(till: Till, monkeypatch: pytest.Mo
         pytest.param("http://127.0.0.1:8701/a", "http://127.0.0.1:8701/a", id="of this machine"),
         pytest.param("http://bank.example/a", "", id="not encrypted"),
         pytest.param("javascript:alert(1)", "", id="a script"),
+        pytest.param("http://[", "", id="what cannot be parsed"),
         pytest.param(f"https://bank.example/{'x' * 3_000}", "", id="longer than any"),
         pytest.param("", "", id="none"),
     ],

@@ -271,7 +271,9 @@ def test_a_changelog_made_again_is_filled_only_when_it_was_adopted() -> None:
         check_changelog(SOURCE, applied(B), None, is_adopted=True)
 
 
-@pytest.mark.parametrize("metadata", ["", "Kafka's own", "{}", "[1]"])
+@pytest.mark.parametrize(
+    "metadata", ["", "Kafka's own", "{}", "[1]", "\udcff", '{"a":' + "[" * 9_000]
+)
 def test_metadata_of_somebody_else_names_no_log(metadata: str) -> None:
     """Tools write nothing, or what they like."""
     assert log_of_mark(metadata) is None

@@ -4,45 +4,21 @@ Where a text is cut before, the expression is given as much as comes through.
 """
 
 import re
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from app.local.importers.numbers import NUMBER_CHARS_MAX, readings
+from tests.support.cpu_limit import TooLongError, cpu_limit
 from tests.support.hostile_texts import hostile_texts
 from tests.support.patterns import every_pattern
 
 CHARS = 50_000
-CPU_SECONDS = 0.5
 CHARS_OF = {"app/local/importers/numbers.py:CURRENCY": NUMBER_CHARS_MAX}
 """The most characters that come to an expression which takes the square of them."""
 MADE_BY_FUNCTIONS = 1
 """Of the forms of numbers, which are given DIGITS_MAX characters."""
 PATTERNS, UNKNOWN = every_pattern()
-
-
-class TooLongError(Exception):
-    """An expression was not done in CPU_SECONDS."""
-
-
-@contextmanager
-def cpu_limit() -> Iterator[None]:
-    """Raise TooLongError after CPU_SECONDS of this process: `re` looks for signals as it goes."""
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        raise TooLongError
-
-    before = signal.signal(signal.SIGPROF, end)
-    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def slow_text(

@@ -69,7 +69,7 @@ def read_model(body: bytes) -> Model:
     """Return the model in the JSON `body`. Raises ModelError."""
     try:
         model = msgspec.json.decode(body, type=Model)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"no model: {error}") from error
     if unknown := sorted(set(model.figures) - set(FEATURES)):
         raise ModelError(f"figures: nobody computes {', '.join(unknown)}")

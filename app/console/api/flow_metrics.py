@@ -169,9 +169,14 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str:
 
 
 def _read(text: str) -> dict[Place, float]:
+    try:
+        families = list(text_string_to_metric_families(text))
+    except (ValueError, LookupError):
+        # No metrics: it counts as no answer.
+        return {}
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in families
         if family.name.startswith("payflow_")
         for sample in family.samples
     }

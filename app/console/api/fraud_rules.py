@@ -201,30 +201,34 @@ async def found_drift(request: web.Request) -> list[WorkerDrift]:
     """Return for each fraud worker the drift of its latest payments from the training data."""
     holders = request.app[CONTEXT].directory.holders("verdict")
     async with session_of(READ_SECONDS) as session:
-        texts = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
+        drifts = await asyncio.gather(*(_drift_of(session, each.url) for each in holders))
     return [
         {
             "pid": worker.pid,
             "url": worker.url,
             "enough": WATCHED_MIN,
-            "trouble": "it does not answer" if text is None else "",
-            **drift_in(text or ""),
+            "trouble": "" if drift else "it does not answer",
+            **(drift or drift_in("")),
         }
-        for worker, text in zip(holders, texts, strict=True)
+        for worker, drift in zip(holders, drifts, strict=True)
     ]
 
 
-async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
+async def _drift_of(session: aiohttp.ClientSession, url: str) -> Drift | None:
     try:
         async with session.get(f"{url}/metrics") as answer:
             answer.raise_for_status()
-            return (await read_answer(answer)).decode()
-    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+            return drift_in((await read_answer(answer)).decode())
+    except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, OverflowError):
+        # No answer in time, or one without metrics, or with no number where one belongs.
         return None
 
 
 def drift_in(metrics: str) -> Drift:
-    """Return the drift in the `metrics` of a worker: `psi` by figure, `alert_rate` by model."""
+    """Return the drift in the `metrics` of a worker: `psi` by figure, `alert_rate` by model.
+
+    Raises ValueError, LookupError or OverflowError where there is no metric or no number.
+    """
     drift: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
     for family in text_string_to_metric_families(metrics):
         name, label = WATCHED.get(family.name, ("", ""))

@@ -92,7 +92,11 @@ def columns_of(cells: Sequence[str], renamed: Mapping[str, str]) -> Columns | se
 def parse_map(text: str) -> dict[str, str]:
     """Return our column by the key of theirs; raises LoadError. `text` is `theirs=ours,...`."""
     renamed: dict[str, str] = {}
-    for each in next(csv.reader([text], skipinitialspace=True), []):
+    try:
+        pairs = next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise LoadError(f"--map {text[:80]!r}: {error}") from error
+    for each in pairs:
         theirs, equals, ours = each.rpartition("=")
         column = _OURS.get(key_of(ours), "")
         if not equals or not key_of(theirs) or not column:
