@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 import tables
 from app.config import Config
+from app.console.api.dispute_cases import DisputeAnswerAsked
+from app.console.api.goodwill import GOODWILL_PREFIX, GoodwillAsked
+from app.console.api.operator_actions import RETURN_PREFIX, RefundAsked
 from app.delivery.dead_letters import (
     KEPT_BYTES_MAX,
     KEPT_HEADER_BYTES_MAX,
@@ -30,7 +33,8 @@ from app.wire.records import Record, size_of
 from app.wire.topics import changelog_topic
 from tests.support.agents import as_record
 from tests.support.runtime import FakeRuntime, as_read
-from tests.support.simulation.world import Troubles, World
+from tests.support.simulation.operated_world import CASES, OperatedWorld, longest
+from tests.support.simulation.world import World
 from tests.support.source import ROOT
 from workflows.fraud.messages import FraudCleared, PaymentLabelled
 from workflows.inventory import shelf
@@ -40,6 +44,7 @@ from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnReques
 from workflows.order.saga_messages import ReturnAccepted
 from workflows.payment.messages import PaymentCompleted
 from workflows.shared.limits import (
+    EVIDENCE_CHARS_MAX,
     LINES_MAX,
     MINOR_MAX,
     NAME_CHARS_MAX,
@@ -47,6 +52,7 @@ from workflows.shared.limits import (
     TEXT_CHARS_MAX,
 )
 from workflows.shared.message import Message, type_name
+from workflows.shared.provider_currencies import step_minor
 from workflows.shared.topic import declared, topic_of
 from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 
@@ -58,6 +64,11 @@ WIDEST = "\U0001f600"
 CHARACTERS = st.sampled_from(["x", "\u00e9", WIDEST, '"', "\\"])
 CONTROL = "\x01"
 """Six bytes as JSON, on the wire and of a client; texts may hold it, names not."""
+REFUNDS = (
+    (GOODWILL_PREFIX, GoodwillAsked, "goodwill_id"),
+    (RETURN_PREFIX, RefundAsked, "refund_id"),
+)
+"""What operators refund: how its return ids begin, the body, and its field for the rest."""
 LENGTHS = st.sampled_from([1, NAME_CHARS_MAX // 2, NAME_CHARS_MAX])
 
 
@@ -79,6 +90,8 @@ def names(number: int, character: str, length: int) -> str:
 def orders(draw: st.DrawFn) -> dict[str, Any]:
     """Return the body of a request for an order, often near a limit."""
     character, length = draw(CHARACTERS), draw(LENGTHS)
+    currency = draw(st.sampled_from(["GBP", "JPY", "KWD", "MGA"]))
+    step = step_minor(currency)
     count = draw(st.sampled_from([1, 2, 40, LINES_MAX]))
     description = draw(st.sampled_from(["x", WIDEST, CONTROL])) * draw(
         st.sampled_from([0, 90, TEXT_CHARS_MAX])
@@ -91,10 +104,12 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
         for number in range(count)
     ]  # fmt: skip
     charges = draw(st.sampled_from([0, 1, LINES_MAX]))
-    charge_minor = draw(st.sampled_from([1, -1, -MINOR_MAX // 2]))
+    charge_minor = draw(st.sampled_from([step, -step, -MINOR_MAX // 2]))
     return {
         "country": "GB",
-        "currency": "GBP",
+        "currency": currency,
+        "capture": draw(st.sampled_from(["automatic", "at_shipment"])),
+        "partial_shipment": draw(st.booleans()),
         "lines": lines,
         "charges": [{"code": names(at, character, length), "amount_minor": charge_minor}
                     for at in range(charges)],
@@ -127,8 +142,23 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str,
     if draw(st.booleans()):
         more.append(("cancel", {"reason": text}))
     if draw(st.booleans()):
-        why = text or "why"
-        more.append(("refund", {"return_id": "op-1", "amount_minor": 1, "why": why}))
+        amount_minor = step_minor(placed["currency"])
+        for prefix, body, field in REFUNDS:
+            refund_id = prefix + longest(body, field, character)
+            why = longest(body, "reason", text[:1] or "x")
+            more.append(
+                ("refund", {"return_id": refund_id, "amount_minor": amount_minor, "why": why})
+            )
+        more.append(
+            (
+                "carrier",
+                {
+                    "notice_id": character * NAME_CHARS_MAX,
+                    "shipment_id": character * NAME_CHARS_MAX,
+                    "status": "in_transit",
+                },
+            )
+        )
         more.append(
             (
                 "label",
@@ -173,6 +203,8 @@ def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
         event = {**body, "data": {"object": {**body["data"]["object"], "metadata": metadata}}}
         notified = webhooks.provider_notified(event, Config())
         return [notified] if notified else []
+    if path == "carrier":
+        return [webhooks.carrier_notified({**body, "order_id": order_id}, Config())]
     if path == "adjustments":
         return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked), own_id)
     follow = next(each for each in order.ENTRYPOINT.follow if each.path == f"/{path}")
@@ -213,6 +245,8 @@ def receive_stock(world: World, lines: list[dict[str, Any]]) -> None:
     receipt = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
     for each in stock.received(receipt, own_id):
         assert emit(world, each, {})
+    # Or now and then an order comes before it, and is cancelled.
+    world.drain()
 
 
 def check(world: World) -> None:
@@ -226,9 +260,17 @@ def check(world: World) -> None:
 
 
 @settings(max_examples=40)
-@given(bodies=requests(), seed=st.integers(0, 1_000))
+@given(
+    bodies=requests(),
+    seed=st.integers(0, 1_000),
+    kinds=st.frozensets(st.sampled_from(CASES)),
+    character=CHARACTERS | st.just(CONTROL),
+)
 def test_what_the_api_accepts_the_inside_carries(
-    bodies: tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]], seed: int
+    bodies: tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]],
+    seed: int,
+    kinds: frozenset[str],
+    character: str,
 ) -> None:
     """Every agent takes all that follows; what is too much was refused before."""
     body, more = bodies
@@ -237,8 +279,10 @@ def test_what_the_api_accepts_the_inside_carries(
     except BadRequest:
         return
     with closing(asyncio.new_event_loop()) as loop:
-        world = World(seed, Troubles(seed, frozenset()), loop)
-        receive_stock(world, body["lines"])
+        world = OperatedWorld(seed, kinds, loop, emit, character)
+        # Of the others there is none: they do not ship, or the whole order does not.
+        first = len(body["lines"]) // 2 if body["partial_shipment"] else 0
+        receive_stock(world, body["lines"][first:])
         baggage = {"workflow": "order", "country": placed.country, "began_ms": str(world.now)}
         start = Emission(message=placed, event_id=derive_id("o"), transaction_id=placed.order_id)
         if emit(world, start, baggage):
@@ -248,6 +292,45 @@ def test_what_the_api_accepts_the_inside_carries(
         world.drain()
 
         check(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "capture", "seed", "cases"),
+    [
+        ("capture refused", "at_shipment", 1, {("capture", 0), ("capture", 1)}),
+        ("refund fails later", "automatic", 1, {("r1", 1), ("r1", 2)}),
+        ("disputed", "automatic", 1, {("submit du-o1", "chargeback")}),
+        ("disputed", "automatic", 2, {("submit du-o1", "inquiry"), ("refund du-o1", "inquiry")}),
+    ],
+)
+def test_operators_decide_about_every_kind_of_case(
+    kind: str, capture: str, seed: int, cases: set[tuple[str, object]]
+) -> None:
+    """In the longest texts, of which none is dead-lettered; and the world comes to rest."""
+    line = {"sku": "s", "quantity": 1, "amount_minor": 900}
+    body = {"country": "GB", "currency": "GBP", "lines": [line], "payment_method": "pm",
+            "capture": capture}  # fmt: skip
+    placed = order.placed("o1", msgspec.convert(body, order.OrderAsked), 1)
+    asked_back = {"return_id": "r1", "lines": [{"sku": "s", "quantity": 1}]}
+    with closing(asyncio.new_event_loop()) as loop:
+        world = OperatedWorld(seed, frozenset({kind}), loop, emit, WIDEST)
+        receive_stock(world, body["lines"])
+        start = Emission(message=placed, event_id=derive_id("o"), transaction_id="o1")
+        assert emit(world, start, {"workflow": "order", "began_ms": str(world.now)})
+        for emission in emissions("o1", "returns", asked_back):
+            assert emit(world, emission, {})
+        world.drain()
+
+        assert cases <= world.decided
+        check(world)
+
+
+def test_the_longest_text_is_read_from_the_type_of_the_body() -> None:
+    """Four bytes a character where any is taken, and one where few are."""
+    evidence = longest(DisputeAnswerAsked, "text", WIDEST)
+
+    assert (EVIDENCE_CHARS_MAX, WIDEST) == (len(evidence), evidence[0])
+    assert "x" * 64 == longest(GoodwillAsked, "goodwill_id", WIDEST)
 
 
 # --- the longest row ---------------------------------------------------------------
