@@ -84,7 +84,7 @@ class RefundStore(Books):
         """Return an id that is new in `table`: a key that was removed runs anew."""
         row = self.one(f"SELECT max(seq) FROM {table}")  # noqa: S608  `table` is ours
         first = derived_id(prefix, key)
-        is_new = self.one(f"SELECT 1 FROM {table} WHERE id = ?", first) is None  # noqa: S608
+        is_new = self.one(f"SELECT 1 FROM {table} WHERE id = ?", first) is None  # noqa: S608  ours
         return first if is_new or row is None else derived_id(prefix, f"{key}/{row[0]}")
 
     def _refunds(self, where: str, *values: object, limit: int) -> list[Refund]:
