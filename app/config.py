@@ -82,7 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     provider_key: str = "sk_test_payflow"
     provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
     webhook_quiet_seconds: Seconds = 300.0
-    """After so long without a webhook of the provider its list of events is read."""
+    """After so long without a webhook of the provider its list of events is read (ADR 25)."""
     provider_timeout_seconds: Seconds = 2.0
     """The time-out of a charge, after which its outcome is unknown, and inquired about."""
     action_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from app.config import Config
-from app.console.api import missed_webhooks
+from app.console.api import missed_webhooks, webhook_owners
 from app.console.api.context import ApiContext
 from app.console.api.missed_webhooks import OVERLAP_SECONDS, MissedWebhookReader
 from app.entrypoints.webhooks import WEBHOOKS
@@ -20,6 +20,7 @@ from app.wire.envelope import derive_id
 from app.worker.discovery import Directory
 from tests.support.console import FakeWorker
 from tests.support.external_systems import until
+from workflows.payment.provider_messages import ProviderNotified
 
 NOW = 1_700_000_000
 CONFIG = Config(service="console")
@@ -76,7 +77,7 @@ async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[asyncio
         return NOW * 1_000
 
     monkeypatch.setattr(missed_webhooks, "newest_time_ms", newest)
-    monkeypatch.setattr(missed_webhooks.time, "time", lambda: float(NOW))
+    monkeypatch.setattr(missed_webhooks.time, "time", lambda: float(NOW + 60))
     tasks: list[asyncio.Task[None]] = []
     yield tasks
     for task in tasks:
@@ -124,7 +125,7 @@ async def test_an_outage_is_read_when_it_is_over(
 async def test_a_webhook_is_no_reason_to_read_the_list(
     queries: FakeWorker, running: list[asyncio.Task[None]]
 ) -> None:
-    """What is lost among others is found by the questions of its own payment."""
+    """It is read when it is quiet, and after a time that no number of them makes shorter."""
     missed = List([])
     reader = reader_of(queries, missed, quiet_seconds=300.0)
     running.append(asyncio.create_task(reader.run(CONFIG)))
@@ -135,6 +136,58 @@ async def test_a_webhook_is_no_reason_to_read_the_list(
         await asyncio.sleep(0)
 
     assert 1 == len(missed.asked)
+
+
+async def test_what_is_lost_among_others_is_read_although_it_is_never_quiet(
+    queries: FakeWorker, running: list[asyncio.Task[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dispute between webhooks that do not cease: nobody else would ask about it."""
+
+    async def metadata(_config: Config, intent_id: str) -> dict[str, str]:
+        return {"order_id": f"order of {intent_id}"}
+
+    async def come() -> None:
+        for number in range(1, 1_000_000):
+            reader.note(event(number))
+            await asyncio.sleep(quiet_seconds / 50)
+
+    monkeypatch.setattr(webhook_owners, "_metadata", metadata)
+    quiet_seconds, missed = 0.5, List([])
+    reader = reader_of(queries, missed, quiet_seconds)
+    running.append(asyncio.create_task(come()))
+    running.append(asyncio.create_task(reader.run(CONFIG)))
+    await until(lambda: len(missed.asked) == 1)
+    about = {"id": "du_1", "payment_intent": "pi_1", "amount": 5, "currency": "gbp"}
+    lost = {**event(0, "charge.dispute.created"), "id": "evt_lost", "data": {"object": about}}
+    missed.pages = [[lost]]
+
+    await until(lambda: len(queries.emitted) == 1)
+
+    [(message, envelope)] = queries.emitted
+    assert isinstance(message, ProviderNotified)
+    assert ("dispute_changed", "du_1") == (message.kind, message.dispute_id)
+    assert "order of pi_1" == envelope.correlation_id
+
+
+async def test_what_is_lost_while_the_list_is_away_is_read_hours_later(
+    queries: FakeWorker, running: list[asyncio.Task[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the last time that it was read, whatever has come since; and no time is to come."""
+    monkeypatch.setattr(missed_webhooks, "wait_seconds", lambda _failed: 0.01)
+    missed = List([])
+    reader = reader_of(queries, missed)
+    running.append(asyncio.create_task(reader.run(CONFIG)))
+    await until(lambda: len(missed.asked) == 1)
+    later = NOW + 6 * 3_600
+    monkeypatch.setattr(missed_webhooks.time, "time", lambda: float(later))
+
+    missed.away = 3
+    reader.note({**event(1), "created": later + 86_400})
+    await until(lambda: len(missed.asked) > 5)
+
+    since = [seconds + OVERLAP_SECONDS for seconds, _ in missed.asked[1:]]
+    assert [NOW] * 4 == since[:4]
+    assert later == since[4]
 
 
 async def test_the_list_is_asked_for_as_stripe_documents_it() -> None:

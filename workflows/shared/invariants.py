@@ -18,6 +18,8 @@ OFFENDING_MAX = 50
 MOTION_MS = 2_000
 """How long after its latest event a transaction counts as in motion, for clocks and external
 systems."""
+WEBHOOK_QUIETS_MAX = 2
+"""The list of events is read after this many times `webhook_quiet_seconds`, whatever comes."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

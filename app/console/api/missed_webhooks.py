@@ -1,13 +1,14 @@
 """Webhooks that never arrived, read from the list of the system that sent them.
 
-It is read at the start, and again when no webhook has come for some time: so a webhook that was
-lost costs minutes and not the deadline of an order. An event that came as a webhook too has the
-same id, and counts once.
+It is read at the start, and again when no webhook has come for some time; on an instance where they
+never cease, after twice that time. So a webhook that was lost costs minutes and not the deadline of
+an order. An event that came as a webhook too has the same id, and counts once.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from app.entrypoints.requests import BadRequest, WebhookRequest
 from app.host.processes import wait_seconds
 from app.kafka.reader import places_of, read_to_end, reader, span
 from workflows.shared.errors import PayflowError
+from workflows.shared.invariants import WEBHOOK_QUIETS_MAX
 
 DAYS_MAX = 30
 """How far back a list is read when nothing is known of before: Stripe's goes no further."""
@@ -67,7 +69,7 @@ def open_list(config: Config) -> MissedWebhooks:
 
 
 class MissedWebhookReader:
-    """Follows one kind of webhook, and reads the list when it is quiet."""
+    """Follows one kind of webhook, and reads the list when it is quiet, and when it never is."""
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class MissedWebhookReader:
         self._context = context
         self._open_missed = open_missed
         self._received: dict[str, None] = {}
+        self._newest_seconds = 0
         self._since_seconds = 0
         self._came = asyncio.Event()
 
@@ -90,13 +93,14 @@ class MissedWebhookReader:
             del self._received[next(iter(self._received))]
         created = event.get("created")
         if isinstance(created, int):
-            self._since_seconds = max(self._since_seconds, created)
+            # One that is signed may name any time: the list is not passed over until then.
+            self._newest_seconds = max(self._newest_seconds, min(created, int(time.time())))
 
     async def run(self, config: Config) -> None:
-        """Read the list at the start and whenever it is quiet, in a loop. Raises KafkaError."""
+        """Read the list at the start and again and again, in a loop. Raises KafkaError."""
         newest_ms = await newest_time_ms(config, self._declared.topic.name)
         oldest = int(time.time()) - DAYS_MAX * 86_400
-        self._since_seconds = max(self._since_seconds, newest_ms // 1_000, oldest)
+        self._since_seconds = max(self._newest_seconds, newest_ms // 1_000, oldest)
         missed = await asyncio.to_thread(self._open_missed, config)
         failed = 0
         try:
@@ -121,6 +125,8 @@ class MissedWebhookReader:
         except PayflowError as error:
             log.warning("missed webhooks not read", error=str(error)[:200])
             return False
+        # Only now: a list that is away for hours has what was lost among webhooks that came then.
+        self._since_seconds = max(self._since_seconds, self._newest_seconds)
         return True
 
     async def _receive(self, event: dict[str, object]) -> None:
@@ -141,14 +147,17 @@ class MissedWebhookReader:
         self.note(event)
 
     async def _quiet(self) -> None:
-        """Return when no webhook has come for some time."""
+        """Return when no webhook has come for some time, or they have come for too long."""
         quiet_seconds = self._context.config.webhook_quiet_seconds
-        self._came.clear()
-        try:
-            while await asyncio.wait_for(self._came.wait(), quiet_seconds):
-                self._came.clear()
-        except TimeoutError:
-            return
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + WEBHOOK_QUIETS_MAX * quiet_seconds
+        # `asyncio.wait_for` of Python 3.11 loses a cancellation that comes with a webhook.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(quiet_seconds) as wait:
+                while True:
+                    self._came.clear()
+                    await self._came.wait()
+                    wait.reschedule(min(clock() + quiet_seconds, ends_at))
 
 
 MISSED_WEBHOOKS: web.AppKey[dict[str, MissedWebhookReader]] = web.AppKey("missed_webhooks")

@@ -26,7 +26,7 @@ from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows
 from app.wire import clock
 from app.wire.json_output import json_bytes
-from workflows.shared.invariants import MOTION_MS, Moment
+from workflows.shared.invariants import MOTION_MS, WEBHOOK_QUIETS_MAX, Moment
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
 
@@ -74,6 +74,7 @@ class Auditor:
         # The cut is taken later, so no event seems older than it is.
         at_ms = clock.now_ms() if now_ms is None else now_ms
         facts, config = self._facts, self._config
+        busy_seconds = WEBHOOK_QUIETS_MAX * config.webhook_quiet_seconds
         say("reading topics and rows")
         self._count += await read_topics(
             config, self._workflows, (listeners(), writers()), facts, at_ms, self._known
@@ -82,7 +83,7 @@ class Auditor:
         moment = Moment(
             now_ms=at_ms,
             motion_ms=self._motion_ms,
-            notice_ms=round((config.webhook_quiet_seconds + READ_LIST_SECONDS) * 1_000),
+            notice_ms=round(1_000 * (busy_seconds + READ_LIST_SECONDS)),
             provider=await asyncio.to_thread(external_systems.read_provider, config),
             carrier=await asyncio.to_thread(external_systems.read_carrier, config),
         )
