@@ -37,6 +37,7 @@ from app.config import Config, child_environment
 from app.entrypoints.requests import client_scopes, load_entrypoints
 from app.local import fault_switches
 from app.local.demo import PARTIAL_PERCENT, Demo, DemoError, DemoOptions, fresh
+from app.local.demo_report import objection
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Captures
@@ -140,8 +141,8 @@ def _write_report(
         as_json(demo_report)
     else:
         err.print(f"report: {report}")
-    if not demo_report["verify_ok"]:
-        fail("the books do not balance; see: payflow verify")
+    if wrong := objection(demo_report):
+        fail(wrong)
 
 
 async def _demo(demo_options: DemoOptions, faults: str) -> dict[str, object] | None:

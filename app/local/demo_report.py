@@ -12,6 +12,7 @@ from app.local.importers.retail_requests import Refuse
 from app.operations.reconciliation.settlement import Settlement
 from app.operations.reconciliation.settlement_books import CurrencySums
 from app.operations.verification.verdict import Verdict
+from workflows.shared.money import money
 
 FIGURES = (
     "orders_completed",
@@ -94,6 +95,19 @@ def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums])
         - sums.in_balance_minor
         for currency, sums in settlement.items()
     }
+
+
+def objection(report: Mapping[str, object]) -> str:
+    """Return what of a report does not add up, and the command that says more; or nothing."""
+    if not report["verify_ok"]:
+        return "the books do not balance; see: payflow verify"
+    unreconciled = cast("dict[str, int]", report["unreconciled_minor"])
+    amounts = [money(minor, currency) for currency, minor in unreconciled.items() if minor]
+    if amounts:
+        return f"not reconciled: {', '.join(amounts)}; see: payflow reconcile"
+    if not report["settlement_ok"]:
+        return "the ledger has not what the provider has settled; see: payflow reconcile"
+    return ""
 
 
 def _file(counted: LoadedFile) -> dict[str, object]:

@@ -84,6 +84,24 @@ def knows(folder: Path, up: dict[str, Any], order_id: str) -> tuple[int, int]:
         return error.code, payments
 
 
+def assert_reconciled(report: dict[str, Any]) -> None:
+    """All money is somewhere: taken, let go or at the bank, less its fees, in each currency."""
+    captured = report["captured_minor"]
+    assert report["settlement_ok"]
+    assert captured.keys() <= report["unreconciled_minor"].keys()
+    assert {0} == set(report["unreconciled_minor"].values())
+    assert 0 == report["disputes"]
+    assert captured == report["charged_by_currency"]
+    assert report["authorized_minor"] == {
+        currency: captured[currency]
+        + report["voided_minor"][currency]
+        + report["held_minor"][currency]
+        for currency in captured
+    }
+    assert {0} == set(report["held_minor"].values())
+    assert all(report["fees_minor"][currency] > 0 for currency in captured if captured[currency])
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A demo on the first rows of the real file, with the external systems misbehaving."""
@@ -153,6 +171,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     assert report["charged_minor"] > 0
     assert report["refunded_minor"] in (0, RETURNED_MINOR)
     assert report["voided_minor"]["GBP"] > 0
+    assert_reconciled(report)
     assert report["rows_read"] == report["rows"]["orders"] + sum(
         count for name, count in report["rows"].items() if name != "orders"
     )

@@ -1,9 +1,16 @@
 """The report counts every row once, whatever became of it."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import msgspec
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from app.cli import start
+from app.cli.main import app
 from app.local.demo_report import build
 from app.local.importers.player import LoadedFile
 from app.operations.reconciliation.settlement import Settlement
@@ -177,6 +184,47 @@ def test_all_money_is_somewhere_by_currency() -> None:
         report["disputes"],
     )
     assert ({"GBP": 0}, {"GBP": -1}) == (report["unreconciled_minor"], off["unreconciled_minor"])
+
+
+@pytest.mark.parametrize(
+    ("verify", "settlement", "problem"),
+    [
+        pytest.param({}, {}, "", id="all adds up"),
+        pytest.param({"verify_ok": False}, {}, "see: payflow verify", id="the books"),
+        pytest.param({}, {"reconciled": False}, "see: payflow reconcile", id="the settlement"),
+        pytest.param(
+            {"refunded_by_currency": {"GBP": 201}}, {}, "not reconciled: -0.01 GBP", id="an amount"
+        ),
+    ],
+)
+def test_a_demo_fails_where_anything_does_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    verify: dict[str, object],
+    settlement: dict[str, bool],
+    problem: str,
+) -> None:
+    """One line says what; the report is written all the same."""
+    report = build(
+        played(),
+        verdict(**verify),
+        replace(SETTLEMENT, **settlement),
+        returns_refused={},
+        duplicates_dropped=0,
+        wall_s=1,
+    )
+
+    async def demo(*_options: object) -> dict[str, object]:
+        return report
+
+    monkeypatch.setattr(start, "_demo", demo)
+    place = tmp_path / "r.json"
+
+    result = CliRunner().invoke(app, ["demo", "--once", "--report", str(place)])
+
+    assert bool(problem) == result.exit_code
+    assert problem in " ".join(result.output.split())
+    assert report == json.loads(place.read_text())
 
 
 def test_latency_is_a_shape_of_four_figures() -> None:
