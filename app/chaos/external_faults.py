@@ -10,13 +10,13 @@ from random import Random
 import aiohttp
 import msgspec
 
+from app.chaos.forged_webhooks import webhooks_forged
 from app.chaos.hostile_producer import hostile_producer
 from app.chaos.instance import WAIT_SECONDS_MAX, DrillError, Site
 from app.chaos.lag import waiting
 from app.chaos.load import Load
 from app.chaos.plan import Step
 from app.chaos.record_copies import repeat
-from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
 from workflows.shared.topic import declared
@@ -85,35 +85,6 @@ async def provider_down(site: Site, _step: Step, _load: Load, _random: Random) -
 async def carrier_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
     """Stop the carrier for a while."""
     return await _down(site, "carrier", site.size.carrier_down_seconds)
-
-
-async def webhooks_forged(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
-    """Send webhooks with wrong or old signatures: all are refused."""
-    secret = site.config.provider_webhook_secret
-    now = int(time.time())
-    async with aiohttp.ClientSession() as session:
-        for order_id in load.latest(20):
-            body = _notice(order_id)
-            for signature in (
-                sign(body, "another secret", now),
-                sign(body, secret, now - TOLERANCE_SECONDS - 60),
-                sign(b"other bytes", secret, now),
-                "",
-            ):
-                async with session.post(
-                    f"{site.config.console_url}/webhooks/provider",
-                    data=body,
-                    headers={"Stripe-Signature": signature, "Content-Type": "application/json"},
-                ) as answer:
-                    if answer.status != 400:  # noqa: PLR2004
-                        raise DrillError(f"a forged webhook was answered {answer.status}")
-    return time.monotonic()
-
-
-def _notice(order_id: str) -> bytes:
-    intent = {"id": "pi_forged", "amount": 1, "metadata": {"order_id": order_id}}
-    notice = {"id": "evt_forged", "type": "payment_intent.succeeded", "data": {"object": intent}}
-    return msgspec.json.encode(notice)
 
 
 async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
