@@ -13,6 +13,7 @@ from tests.support.examples.cases import (
     CAPTURE_CASE,
     DISPUTE_CASE,
     DISPUTED_REFUND_CASE,
+    MISMATCH_CASE,
     REFUND_CASE,
     WRITTEN_OFF,
 )
@@ -28,6 +29,7 @@ from workflows.fraud.messages import FraudCleared
 from workflows.fraud.state import PaymentCheck
 from workflows.notification.messages import SendMessage
 from workflows.order import process as order
+from workflows.order.messages import OrderCancelRequested
 from workflows.order.state import Order
 from workflows.payment import process as payment
 from workflows.payment.dispute_messages import DisputeDecided
@@ -225,6 +227,36 @@ async def test_who_may_not_decide_sees_what_waits_and_no_form(
     assert "Waits for a decision" in page
     assert text in page, role
     assert "orders/o1/dispute" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("", "Sign in as an operator</a> to decide", id="anybody"),
+        pytest.param("vic", "An operator decides: your role is viewer", id="a viewer"),
+        pytest.param("oda", "all of it goes back", id="an operator"),
+        pytest.param("pat", "all of it goes back", id="an approver"),
+    ],
+)
+async def test_an_operator_ends_a_payment_of_another_amount(
+    site: Site, name: str, text: str
+) -> None:
+    """By the request that cancels the order, with all that the form has."""
+    keep(site, *MISMATCH_CASE)
+    page = await fetch_page(site, name)
+    forms = [each for each in Forms(page).forms if each["fields"].get("decision") == "cancel"]
+
+    assert text in page
+    assert len(forms) == (name in ("oda", "pat"))
+    for decision_form in forms:
+        headers, fields = (
+            await site.page(name),
+            {**decision_form["fields"], "reason": "a penny is missing"},
+        )
+        path = decision_form["act"].removeprefix("POST ")
+        answer = await site.client.post(path, json=fields, headers=headers)
+        assert 202 == answer.status
+        assert OrderCancelRequested in map(type, site.emitted)
 
 
 async def test_a_dispute_says_what_is_left_and_what_happens_otherwise(site: Site) -> None:

@@ -5,18 +5,33 @@ from msgspec.structs import replace
 
 from tests.support.examples.payment import BACK, CANCELLED, PLACED, SUCCEEDED
 from tests.support.workflow_runner import START_MS, after
+from workflows.analytics import process as analytics
+from workflows.analytics.figures import FIGURES
 from workflows.ledger import process as ledger
 from workflows.order import fact_projection
 from workflows.order.facts import Facts
 from workflows.order.invariants import judge
 from workflows.order.saga_messages import OrderCancelled
 from workflows.payment import process as payment
+from workflows.payment.cases import open_cases
 from workflows.payment.messages import PaymentCompleted, PaymentMismatch
+from workflows.payment.provider_capture_messages import ChargeAuthorized, ChargeCaptured
 from workflows.payment.provider_messages import ChargeSucceeded, RefundCharge
 from workflows.shared.invariants import Moment
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentCreated
 
 SHORT = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=999, currency="GBP")
 IN_EUROS = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000, currency="EUR")
+LATER = replace(PLACED, capture="at_shipment")
+HELD = ChargeAuthorized(
+    transaction_id="o1",
+    payment_id="pi",
+    amount_minor=999,
+    currency="GBP",
+    capture_before_ms=START_MS + 10**9,
+)
+TAKEN_SHORT = ChargeCaptured(transaction_id="o1", payment_id="pi", amount_minor=999, currency="GBP")
 OF_BEFORE = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000)
 
 
@@ -63,6 +78,44 @@ def test_an_answer_that_names_no_currency_is_believed(answer: ChargeSucceeded) -
     [completed] = after(payment, PLACED, answer)[1]
 
     assert isinstance(completed, PaymentCompleted)
+
+
+@pytest.mark.parametrize(
+    ("story", "why"),
+    [
+        pytest.param([PLACED, SUCCEEDED], "", id="what was asked for"),
+        pytest.param([PLACED, SHORT], "has taken 9.99 GBP", id="less"),
+        pytest.param([PLACED, IN_EUROS], "has taken 10.00 EUR", id="another currency"),
+        pytest.param([PLACED, SHORT, CANCELLED], "", id="which goes back"),
+        pytest.param([LATER, HELD], "holds 9.99 GBP", id="less is held"),
+        pytest.param([LATER, HELD, CANCELLED], "", id="which is let go"),
+        pytest.param(
+            [
+                LATER,
+                replace(HELD, amount_minor=1_000),
+                ShipmentCreated(order_id="o1", shipment_id="s1"),
+                TAKEN_SHORT,
+            ],
+            "",
+            id="less is taken for what has left, which counts as paid",
+        ),
+    ],
+)
+def test_it_is_a_case_while_it_holds_the_order(story: list[Message], why: str) -> None:
+    """Until the order is closed."""
+    cases = open_cases(after(payment, *story)[0])
+
+    assert bool(why) == len(cases)
+    assert all("mismatch" == each.kind and why in each.why for each in cases)
+
+
+def test_the_live_page_and_the_terminal_count_it() -> None:
+    """In the figure that analytics counts it in."""
+    [mismatch] = after(payment, PLACED, SHORT)[1]
+    [figure] = analytics.count(analytics.INITIAL, mismatch, None).counts
+
+    assert figure in {name for group in FIGURES.groups for _, name in group.totals}
+    assert figure in {name for _, name in FIGURES.watched}
 
 
 def test_verify_names_the_order_until_it_has_ended() -> None:

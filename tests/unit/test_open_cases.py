@@ -12,9 +12,11 @@ from tests.support.examples.cases import (
     DISPUTED_REFUND_CASE,
     INQUIRY_CASE,
     LAST_DAY_MS,
+    MISMATCH_CASE,
     REFUND_CASE,
     WRITTEN_OFF,
 )
+from tests.support.examples.payment import CANCELLED
 from tests.support.operators_site import Site
 from tests.support.workflow_runner import after
 from workflows.payment import process as payment
@@ -38,6 +40,7 @@ async def test_what_ends_first_is_listed_first_and_each_says_what_ends_it(site: 
     receive(site, "o1", *REFUND_CASE)
     receive(site, "o2", *CAPTURE_CASE)
     receive(site, "o3", *DISPUTE_CASE)
+    receive(site, "o4", *MISMATCH_CASE)
 
     listing = await listed(site)
 
@@ -46,11 +49,12 @@ async def test_what_ends_first_is_listed_first_and_each_says_what_ends_it(site: 
     assert {
         ("o1", "refund", "refund-cases/compensation"),
         ("o2", "capture", "capture-case"),
+        ("o4", "mismatch", "cancel"),
     } == set(cases[1:])
-    assert 3 == listing["count"]
-    assert {(1_000, "GBP")} == {
-        (each["amount_minor"], each["currency"]) for each in listing["cases"]
-    }
+    assert 4 == listing["count"]
+    amounts = {each["kind"]: (each["amount_minor"], each["currency"]) for each in listing["cases"]}
+    assert (999, "GBP") == amounts.pop("mismatch")
+    assert {(1_000, "GBP")} == set(amounts.values())
     assert LAST_DAY_MS == listing["cases"][0]["until_ms"]
 
 
@@ -62,6 +66,8 @@ async def test_a_case_that_is_decided_is_listed_no_more(site: Site) -> None:
     site.client.app[OPEN_CASES][0].receive("o2", None)
     receive(site, "o3", *DISPUTE_CASE)
     site.client.app[OPEN_CASES][0].receive("o3", b"{")
+    receive(site, "o4", *MISMATCH_CASE)
+    receive(site, "o4", *MISMATCH_CASE, CANCELLED)
 
     assert 0 == (await listed(site))["count"]
 
@@ -71,6 +77,7 @@ async def test_a_case_that_is_decided_is_listed_no_more(site: Site) -> None:
     pytest.param(REFUND_CASE, "POST /operators/orders/o1/refund-cases/compensation", id="a refund"),
     pytest.param(CAPTURE_CASE, "retry or written_off", id="a capture"),
     pytest.param(DISPUTE_CASE, "10.00", id="a dispute"),
+    pytest.param(MISMATCH_CASE, "has taken 9.99 GBP, which is not what", id="another amount"),
     pytest.param(INQUIRY_CASE, "submit or accept or refund", id="an inquiry that holds a refund"),
 ])  # fmt: skip
 async def test_the_page_says_what_waits(site: Site, story: tuple[Message, ...], text: str) -> None:

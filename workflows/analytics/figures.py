@@ -48,6 +48,10 @@ FIGURES = LiveFigures(
             ),
         ),
         FigureGroup(
+            title="Amounts that differ",
+            totals=(("not what was asked for", "payment_mismatches"),),
+        ),
+        FigureGroup(
             title="Orders shipped in part",
             totals=(
                 ("shipped in part", "partial_shipments"),
@@ -101,6 +105,7 @@ FIGURES = LiveFigures(
         ("fraud found", "fraud_detected"),
         ("cleared", "fraud_cleared"),
         ("in part", "partial_shipments"),
+        ("amounts differ", "payment_mismatches"),
         ("disputes open", "disputes_open"),
         ("disputes lost", "disputes_lost"),
         ("revenue", "revenue_minor"),

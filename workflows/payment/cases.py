@@ -1,7 +1,7 @@
 """What of a payment waits for the decision of an operator, for the list of all such cases.
 
 Part of the payment workflow. Refunds that failed for good, items that left and cannot be charged,
-disputes that nobody has answered.
+disputes that nobody has answered, amounts that are not what was asked for.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from workflows.payment import case_decisions, dispute_decisions, refund_disputes
 from workflows.payment.dispute_stages import INQUIRY, title_of
 from workflows.payment.process import Payment
 from workflows.shared.cases import CaseView, Decision, OpenCase
+from workflows.shared.money import money
 
 REFUND_DECISIONS = (
     Decision(
@@ -68,11 +69,18 @@ REFUND_NOW = Decision(
     effect="It goes back now; a bank that is not content may take the whole amount besides.",
     is_loss=True,
 )
+MISMATCH_DECISIONS = (
+    Decision(
+        name="cancel",
+        title="Cancel the order",
+        effect="Nothing leaves, and the customer gets back what was taken or held, all of it.",
+    ),
+)
 
 
 def open_cases(state: Payment) -> tuple[OpenCase, ...]:
-    """Return what waits of one payment: refunds, then the capture, then disputes."""
-    return (*_refunds(state), *_captures(state), *_disputes(state))
+    """Return what waits of one payment: refunds, the capture, disputes, another amount."""
+    return (*_refunds(state), *_captures(state), *_disputes(state), *_mismatches(state))
 
 
 def _refunds(state: Payment) -> Iterator[OpenCase]:
@@ -142,6 +150,27 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
                 *((REFUND_NOW,) if dispute_id in holding else ()),
             ),
         )
+
+
+def _mismatches(state: Payment) -> Iterator[OpenCase]:
+    bill, held = state.bill, state.capture
+    # What has left is paid with what was taken, and what is closed goes back: both end it.
+    ended = state.closed or state.completed_emitted or held.requested_at_ms
+    if bill is None or ended or not state.mismatch_emitted:
+        return
+    verb = "holds" if state.charge.outcome == "authorized" else "has taken"
+    amount = money(bill.total_minor, bill.currency)
+    yield OpenCase(
+        kind="mismatch",
+        amount_minor=bill.total_minor,
+        currency=bill.currency,
+        why=f"the provider {verb} {amount}, which is not what was asked for",
+        since_ms=bill.asked_at_ms,
+        otherwise="nothing leaves; at its deadline the order is cancelled and all of it goes back",
+        path="cancel",
+        role="operator",
+        decisions=MISMATCH_DECISIONS,
+    )
 
 
 CASES = CaseView(table="payment", open=open_cases)

@@ -44,6 +44,8 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
     """What one of the decisions risks for now, in text for people."""
     path: str
     """Of the request that ends it, under `/operators/orders/{id}`."""
+    role: Literal["operator", "approver"] = "approver"
+    """Who may end it, at least."""
     fields: dict[str, str] = {}
     """What that request has to say besides the decision."""
     decisions: tuple[Decision, ...]

@@ -1,7 +1,7 @@
 """Actions of operators on orders: cancel, refund, reveal personal fields."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, Literal, TypedDict, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -95,6 +95,8 @@ def refuse_unmovable(amount_minor: int, currency: str) -> None:
 class CancelByOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /operators/orders/{id}/cancel`."""
 
+    decision: Literal["cancel"] = "cancel"
+    """What a form of an open case says besides."""
     reason: Why
 
 

@@ -49,6 +49,8 @@ DISPUTE_CASE = (
 )
 DISPUTED_REFUND_CASE = (*REFUND_CASE, *DISPUTE_CASE[2:])
 """A refund has failed for good, and then the customer disputes the payment."""
+MISMATCH_CASE = (PLACED, replace(SUCCEEDED, amount_minor=999, currency="GBP"))
+"""The provider has taken a penny less than was asked for."""
 INQUIRY_CASE = (
     *DISPUTE_CASE[:-1],
     replace(
