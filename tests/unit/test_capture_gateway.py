@@ -1,13 +1,15 @@
 """Holds and captures through the gateway, against the provider's simulator."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 
+from app.config import Config
 from app.gateways.provider import ProviderGateway, open_provider
 from app.local.simulators import provider
 from tests.support.external_systems import System, listening, running
@@ -22,6 +24,7 @@ from workflows.payment.provider_capture_messages import (
 
 NOW_MS = time.time_ns() // 1_000_000
 WEEK_SECONDS = 7 * 86_400
+DAY_AND_HOUR_SECONDS = 25 * 3_600
 BILL = {
     "transaction_id": "o1",
     "amount_minor": 1_000,
@@ -34,6 +37,8 @@ CHARGE = p.ChargeCard(**BILL)
 INQUIRE = p.InquireCharge(**BILL, attempt=3)
 VOID = p.VoidCharge(**BILL, attempt=4)
 VOIDED = p.ChargeVoided(transaction_id="o1", attempt=4, held_minor=1_000)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Till:
@@ -104,6 +109,44 @@ async def test_money_is_held_and_then_taken_once(till: Till) -> None:
     assert [expected] * 3 == [*captures, old]
     assert isinstance(charge, p.ChargeSucceeded)
     assert 1_000 == await till.charged_minor()
+
+
+@pytest.mark.parametrize(
+    "is_taken", [pytest.param(True, id="taken already"), pytest.param(False, id="still held")]
+)
+async def test_a_day_later_the_provider_is_asked_before_anything_is_taken(
+    tmp_path: Path, *, is_taken: bool
+) -> None:
+    """It has forgotten the keys by then: what it says that it has taken is not posted again."""
+    captures: list[str] = []
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST" and request.path.endswith("/capture"):
+            captures.append(request.path)
+        return await handler(request)
+
+    def counting(config: Config) -> web.Application:
+        app = provider.make_app(config)
+        app.middlewares.append(count)
+        return app
+
+    async with listening() as console, running(counting, tmp_path, console.url) as system:
+        ask = open_provider(replace(system.config, provider_timeout_seconds=10.0))
+        till = Till(system, ask)
+        capture = await till.held()
+        if is_taken:
+            assert isinstance(await till.received(capture), ChargeCaptured)
+        await system.ask("PUT", "/_clock", json={"by_seconds": DAY_AND_HOUR_SECONDS})
+        before = len(captures)
+        late = replace(capture, attempt=1, asked_at_ms=NOW_MS - DAY_AND_HOUR_SECONDS * 1_000)
+        answer = await till.received(late)
+        taken_minor = await till.charged_minor()
+        await ask.close()
+
+    assert isinstance(answer, ChargeCaptured)
+    assert 1_000 == taken_minor
+    assert (int(is_taken), 1) == (before, len(captures))
 
 
 async def test_what_is_held_is_let_go_and_cannot_be_taken_then(till: Till) -> None:
