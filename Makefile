@@ -44,9 +44,9 @@ courses: setup  ## Every course of a payment, with kills and gaps up to a month;
 
 security: setup  ## Requests, headers and bytes of an attacker, 5,000 of each reader, fuzzing; advisories.
 	@$(BIN)/ruff check --quiet --select S app agents tables workflows
-	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile security tests/properties/test_any_bytes.py \
-	    tests/properties/test_order_files.py tests/properties/test_condition.py \
-	    tests/properties/test_any_request.py \
+	@MUTATED_FILES=5000 $(BIN)/pytest -q --timeout 1800 --hypothesis-profile security \
+	    tests/properties/test_any_bytes.py tests/properties/test_order_files.py \
+	    tests/properties/test_condition.py tests/properties/test_any_request.py \
 	    tests/unit/test_answers.py tests/unit/test_patterns.py \
 	    tests/unit/test_access.py tests/unit/test_hostile_requests.py tests/unit/test_incoming.py
 	@$(BIN)/python -m tests.fuzz

@@ -2,9 +2,16 @@
 
 import ast
 
-from tests.support.source import imports, modules, nodes
+from hypothesis import settings
+
+from tests.support.source import ROOT, imports, modules, nodes
 
 SUPPORT = "tests.support."
+OWN_EXAMPLES = {"tests/properties/test_order_files.py": "MUTATED_FILES"}
+"""Tests of `make security` with a number of examples of their own, and the variable that says it.
+
+A number of its own hides that of the profile.
+"""
 
 
 def test_no_test_imports_another_test():
@@ -48,6 +55,20 @@ def test_support_holds_no_tests():
     }
 
     assert set() == uncollected
+
+
+def test_make_security_gives_every_reader_as_many_examples_as_its_profile():
+    """Files of orders once had 150 there, where the guide says 5,000."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nsecurity: ")[2].partition("\n\n")[0]
+    examples = settings.get_profile("security").max_examples
+    own = {
+        str(module.path)
+        for module in modules("tests")
+        if str(module.path) in recipe and "settings(max_examples=" in module.text
+    }
+
+    assert set(OWN_EXAMPLES) == own
+    assert [] == [name for name in OWN_EXAMPLES.values() if f"{name}={examples} " not in recipe]
 
 
 def test_no_test_asserts_how_long_something_took():
