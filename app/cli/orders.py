@@ -102,7 +102,7 @@ async def _load(
             key = client_key(instance, client_scopes())
             shop = ShopClient(instance, key, session, err.print)
             player = Player(shop, rate, partial_percent=partial_percent)
-            await player.receive_stock(plan, err.print)
+            await player.receive_stock(receipts_of(plan), err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():
                 figures = await shop.get("/figures")

@@ -21,7 +21,7 @@ from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Captures, Player
-from app.local.importers.receipts import STOCK_PERCENT
+from app.local.importers.receipts import STOCK_PERCENT, divided, receipts_of
 from app.local.importers.shop_client import ShopClient
 from app.local.instance_folder import client_key, emptied, example, worker_url
 from app.local.supervisor import Supervisor
@@ -106,10 +106,11 @@ class Demo:
             self._say(f"         {example(self.config, self.wanted.listed_at)}")
             for system, record in self.wanted.faults.items():
                 await fault_switches.put(self.config, system, record)
-            await player.receive_stock(plan, self._step, self.wanted.stock_percent)
+            first, later = divided(receipts_of(plan, self.wanted.stock_percent), plan)
+            await player.receive_stock(first, self._step)
             watching = asyncio.create_task(self._watch(player))
             try:
-                await player.play(plan)
+                await player.play(plan, later, self._step)
                 self._step("the file has been played")
                 for line in report_lines(player.loaded):
                     self._say(f"         {line}")

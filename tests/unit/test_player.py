@@ -1,11 +1,12 @@
 """Playing a file: clear errors, every ask once, patience with a console that is away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -15,11 +16,12 @@ from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import outcome_of, report_lines
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import Player
-from app.local.importers.receipts import receipts_of
-from app.local.importers.retail_file import Plan
+from app.local.importers.receipts import FIRST_ORDERS, Receipt, divided, needs, receipts_of
+from app.local.importers.retail_file import PlaceOrder, Plan
 from app.local.importers.shop_client import ShopClient
 from workflows.shared.naming import joined
 
+REAL = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 SALE = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
 BACK = "C536379,85123A,HEART,-2,2010-12-01 09:41:00,2.55,17850.0,United Kingdom\n"
@@ -238,7 +240,8 @@ async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_
     console = Console()
     async with player_of(console, aiohttp_server) as player:
         for text in (HEADER + SALE, "\n" + HEADER.upper() + SALE, HEADER + second):
-            await player.receive_stock(read_plan(file(tmp_path, text)), lambda _: None)
+            receipts = receipts_of(read_plan(file(tmp_path, text)))
+            await player.receive_stock(receipts, lambda _: None)
 
     first, again, other = [body for _, body, _ in console.asked]
     assert first == again
@@ -247,6 +250,64 @@ async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_
         first["items"],
         other["items"],
     )
+
+
+class SlowWarehouse(Console):
+    """A console whose second SKU comes in only after the first order was placed, and some looks."""
+
+    looks = 0
+
+    async def shelves(self, request: web.Request) -> web.Response:
+        """Answer what has come in; note when that is all."""
+        answer = msgspec.json.decode((await super().shelves(request)).body)
+        paths = [path for path, _, _ in self.asked]
+        self.looks += "/orders" in paths
+        if self.looks < 3:
+            answer["rows"] = [row for row in answer["rows"] if row["key"] != "22960"]
+        elif "on hand" not in paths:
+            self.asked.append(("on hand", {}, ""))
+        return web.json_response(answer)
+
+
+async def test_later_stock_is_received_beside_the_first_orders(
+    aiohttp_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs it waits until it is on hand: no order ends out of stock for being early."""
+    monkeypatch.setattr(playing, "STOCK_SECONDS_MAX", 20.0)
+    second = LOST.replace("C536380", "536380").replace(",-1,", ",1,")
+    counted = FOUND.replace("22139", "22960")
+    plan = read_plan(file(tmp_path, HEADER + SALE + second + counted))
+    first, later = divided(receipts_of(plan), plan, first_orders=1)
+    console, lines = SlowWarehouse(), list[str]()
+    async with player_of(console, aiohttp_server) as player:
+        await player.receive_stock(first, lines.append)
+        loaded = await player.play(plan, later, lines.append)
+
+    paths = [path for path, _, _ in console.asked]
+    assert "/stock/receipts" == paths[0]
+    assert {"/stock/receipts", "/orders"} == set(paths[1:3])
+    assert ["on hand", "/orders", "/stock/adjustments"] == paths[3:]
+    assert {"orders": 2, "adjustments": 1} == dict(loaded.rows)
+    assert ["6 units of 1 SKUs received", "1 units of 1 SKUs received"] == lines
+
+
+def test_divided_receipts_are_those_of_the_whole_file() -> None:
+    """The first orders and counts need nothing of the later ones; no item is under another id."""
+    plan = read_plan(REAL)
+    whole = receipts_of(plan)
+    first, later = divided(whole, plan)
+    orders = [at for at, ask in enumerate(plan.asks) if isinstance(ask, PlaceOrder)]
+    late = {item.sku for receipt in later for item in receipt.items}
+
+    assert sorted(named(whole)) == sorted(named(first) + named(later))
+    assert set() == late & {sku for ask in plan.asks[: orders[FIRST_ORDERS]] for sku in needs(ask)}
+    assert 0 < len(named(first)) < len(named(whole)) / 3
+    assert all(receipt.items for receipt in (*first, *later))
+
+
+def named(receipts: Sequence[Receipt]) -> list[tuple[str, str, int]]:
+    """Return every item with the id of its receipt."""
+    return [(each.receipt_id, item.sku, item.quantity) for each in receipts for item in each.items]
 
 
 def test_more_units_than_one_receipt_can_say_are_several() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
 from app.local.importers.file_countries import asked_country
 from app.local.importers.loaded import LoadedFile
-from app.local.importers.receipts import STOCK_PERCENT, CountedAs, counted_as, receipts_of
+from app.local.importers.receipts import CountedAs, Receipt, counted_as, needs
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from app.local.importers.shop_client import Conflict, Refused, ShopClient
 from workflows.inventory.shelf import REMEMBERED_MAX
@@ -61,17 +61,15 @@ class Player:
         """Return the JSON at `path`; waits while the console is away."""
         return await self._shop.get(path)
 
-    async def receive_stock(
-        self, plan: Plan, say: Callable[[str], None], stock_percent: float = STOCK_PERCENT
-    ) -> None:
-        """Receive nearly all that the file sells; return when the stock is on hand."""
-        receipts = receipts_of(plan, stock_percent)
+    async def receive_stock(self, receipts: Sequence[Receipt], say: Callable[[str], None]) -> None:
+        """Receive what `receipts` say; return when it is on hand."""
         item_names: list[CountedAs] = []
         for receipt in receipts:
             answer = await self._shop.post("/stock/receipts", msgspec.to_builtins(receipt))
             item_names += counted_as(receipt, answer)
-        units = sum(item.quantity for receipt in receipts for item in receipt.items)
-        say(f"{units} units of {len(plan.sold_units)} SKUs received")
+        items = [item for receipt in receipts for item in receipt.items]
+        skus = {item.sku for item in items}
+        say(f"{sum(item.quantity for item in items)} units of {len(skus)} SKUs received")
         await self._wait_for_stock(item_names)
 
     async def _wait_for_stock(self, receipts: list[CountedAs]) -> None:
@@ -99,14 +97,37 @@ class Player:
                 return counted
             after = page["next"]
 
-    async def play(self, plan: Plan) -> LoadedFile:
+    async def play(
+        self,
+        plan: Plan,
+        later: Sequence[Receipt] = (),
+        say: Callable[[str], None] = lambda _: None,
+    ) -> LoadedFile:
         """Send all requests in the file's order, orders at the given rate; return what was sent.
 
-        A return waits until its order is shipped.
+        The stock of `later` is received meanwhile, and what needs it waits until it is on hand. A
+        return waits until its order is shipped.
         """
         self.loaded.begin(plan)
+        if not later:
+            return await self._play(plan, None, frozenset())
+        receiving = asyncio.create_task(self.receive_stock(later, say))
+        awaited = frozenset(item.sku for receipt in later for item in receipt.items)
+        try:
+            return await self._play(plan, receiving, awaited)
+        finally:
+            receiving.cancel()
+
+    async def _play(
+        self, plan: Plan, receiving: asyncio.Task[None] | None, awaited: frozenset[str]
+    ) -> LoadedFile:
         began = time.monotonic()
         for ask in plan.asks:
+            if receiving is not None and not awaited.isdisjoint(needs(ask)):
+                await receiving
+                receiving = None
+                # Orders that have waited keep their distances: all at once, they would be a crowd.
+                began = max(began, time.monotonic() - self.loaded.orders_asked / self._rate)
             if isinstance(ask, PlaceOrder):
                 due = began + self.loaded.orders_asked / self._rate
                 await asyncio.sleep(max(due - time.monotonic(), 0))

@@ -5,12 +5,12 @@ The same orders in another encoding are the same receipts; another file has rece
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from app.local.importers.retail_file import PlaceOrder, Plan
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan
 from workflows.shared.limits import QUANTITY_MAX
 from workflows.shared.naming import joined
 
@@ -20,6 +20,9 @@ STOCK_PERCENT = 99.6
 UNITS_MAX = 100 * QUANTITY_MAX
 """Units of one SKU for one file: a shelf remembers some hundreds of receipts."""
 DIGEST_WIDTH = 32
+FIRST_ORDERS = 50
+"""Orders whose stock is received before the first is placed: they want a fifth of the SKUs of the
+published file."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +69,37 @@ def receipts_of(plan: Plan, stock_percent: float = STOCK_PERCENT) -> list[Receip
         Receipt(receipt_id=f"{name}-{number}", items=tuple(chunk))
         for number, chunk in enumerate(chunks)
     ]
+
+
+def needs(ask: Ask) -> frozenset[str]:
+    """Return the SKUs whose stock has to be on hand before this is asked."""
+    match ask:
+        case PlaceOrder(lines=lines):
+            return frozenset(line.sku for line in lines)
+        case Adjust(sku=sku):
+            return frozenset({sku})
+        case _:
+            return frozenset()
+
+
+def divided(
+    receipts: Sequence[Receipt], plan: Plan, first_orders: int = FIRST_ORDERS
+) -> tuple[list[Receipt], list[Receipt]]:
+    """Return what the plan needs up to the order of that number, and what it needs later.
+
+    Each item is under the id of its receipt: divided or whole, it is received once.
+    """
+    orders = [at for at, ask in enumerate(plan.asks) if isinstance(ask, PlaceOrder)]
+    end = orders[first_orders] if len(orders) > first_orders else len(plan.asks)
+    needed = {sku for ask in plan.asks[:end] for sku in needs(ask)}
+    first = [_share(receipt, lambda sku: sku in needed) for receipt in receipts]
+    later = [_share(receipt, lambda sku: sku not in needed) for receipt in receipts]
+    return [each for each in first if each.items], [each for each in later if each.items]
+
+
+def _share(receipt: Receipt, is_kept: Callable[[str], bool]) -> Receipt:
+    items = tuple(item for item in receipt.items if is_kept(item.sku))
+    return replace(receipt, items=items)
 
 
 def _parts(plan: Plan, stock_percent: float) -> Iterator[list[Item]]:
