@@ -1,5 +1,6 @@
 """Playing a file: clear errors, every ask once, patience with a console that is away."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from app.local.importers.loaded import outcome_of, report_lines
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import Player
 from app.local.importers.receipts import FIRST_ORDERS, Receipt, divided, needs, receipts_of
-from app.local.importers.retail_file import PlaceOrder, Plan
+from app.local.importers.retail_file import Adjust, PlaceOrder, Plan
 from app.local.importers.shop_client import ShopClient
 from workflows.shared.naming import joined
 
@@ -308,6 +309,27 @@ def test_divided_receipts_are_those_of_the_whole_file() -> None:
 def named(receipts: Sequence[Receipt]) -> list[tuple[str, str, int]]:
     """Return every item with the id of its receipt."""
     return [(each.receipt_id, item.sku, item.quantity) for each in receipts for item in each.items]
+
+
+def test_nearly_every_order_of_the_file_is_in_stock() -> None:
+    """Some are not, so that the demo shows how that ends; no more than eight in a hundred."""
+    plan = read_plan(REAL)
+    on_hand = Counter({sku: units for _, sku, units in named(receipts_of(plan))})
+    orders = out_of_stock = 0
+    for ask in plan.asks:
+        match ask:
+            case Adjust():
+                on_hand[ask.sku] = max(on_hand[ask.sku] + ask.delta, 0)
+            case PlaceOrder():
+                orders += 1
+                if any(line.quantity > on_hand[line.sku] for line in ask.lines):
+                    out_of_stock += 1
+                else:
+                    on_hand.subtract({line.sku: line.quantity for line in ask.lines})
+            case _:
+                pass
+
+    assert 0 < out_of_stock <= 0.08 * orders
 
 
 def test_more_units_than_one_receipt_can_say_are_several() -> None:
