@@ -1,6 +1,5 @@
 """Order files as people export them: read right, or refused with their line and the reason."""
 
-import csv
 import gzip
 import io
 import re
@@ -20,10 +19,10 @@ from app.local.importers.loaded import LoadedFile, outcome_of
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.retail_file import PlaceOrder, Plan, ReturnItems
 from app.local.importers.workbook import read_workbook
+from tests.support.retail_forms import FORMS, REAL, Form, real_rows, write_forms
 from tests.support.workbook import EPOCH, Value, Written, workbook
 from workflows.order.return_amount import Sale, SaleLine, return_parts, summed
 
-REAL = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 CASES = Path(__file__).parent / "order_files"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ROW = "700001,PX1,LANTERN,6,2010-12-01 08:26,2.55,90001,France"
@@ -330,93 +329,24 @@ def test_a_form_that_people_export_is_read(
     assert Counter({"header": 1}) + Counter(others) == plan.other_lines
 
 
-RealRow = dict[str, str]
-
-
-def _written(rows: list[RealRow], separator: str = ",", **changes: Callable[[str], str]) -> str:
-    """Return the rows as text, cells changed by column."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=separator)
-    writer.writerow(rows[0])
-    writer.writerows([changes.get(name, str)(cell) for name, cell in row.items()] for row in rows)
-    return file.getvalue()
-
-
-def _dated(form: str) -> Callable[[str], str]:
-    return lambda cell: datetime.fromisoformat(cell).strftime(form)
-
-
-def _german(rows: list[RealRow]) -> bytes:
-    text = _written(
-        rows,
-        ";",
-        InvoiceDate=_dated("%d.%m.%Y %H:%M"),
-        UnitPrice=lambda cell: cell.replace(".", ","),
-    )
-    return text.encode("windows-1252")
-
-
-def _original(rows: list[RealRow]) -> bytes:
-    header, body = _written(rows, InvoiceDate=_dated("%m/%d/%Y %H:%M")).split("\r\n", 1)
-    header = header.replace("InvoiceNo", "Invoice").replace("UnitPrice", "Price")
-    return f"{header}\r\n{body}".encode("windows-1252")
-
-
-def _unicode_text(rows: list[RealRow]) -> bytes:
-    return gzip.compress(_written(rows, "\t").encode("utf-16"))
-
-
-def _serials(rows: list[RealRow]) -> bytes:
-    epoch = datetime(1899, 12, 30)  # noqa: DTZ001  as Excel counts
-    return _written(
-        rows,
-        "|",
-        InvoiceDate=lambda cell: str(
-            (datetime.fromisoformat(cell) - epoch).total_seconds() / 86_400
-        ),
-    ).encode("utf-8-sig")
-
-
-def _book(rows: list[RealRow]) -> bytes:
-    cells: list[list[Value]] = [list(rows[0])]
-    for row in rows:
-        at = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
-        invoice, customer = row["InvoiceNo"], row["CustomerID"]
-        cells.append(
-            [
-                float(invoice) if invoice.isdigit() else invoice,
-                row["StockCode"],
-                row["Description"],
-                float(row["Quantity"]),
-                at,
-                float(row["UnitPrice"]),
-                float(customer) if customer else None,
-                row["Country"],
-            ]
-        )
-    return workbook({"Online Retail": cells})
-
-
-@pytest.mark.parametrize(
-    ("form", "options"),
-    [
-        pytest.param(_german, DAY_FIRST, id="German Excel"),
-        pytest.param(_original, MONTH_FIRST, id="as published"),
-        pytest.param(_unicode_text, FileOptions(), id="Unicode text in gzip"),
-        pytest.param(_serials, FileOptions(), id="serial days"),
-        pytest.param(_book, FileOptions(), id="a workbook"),
-    ],
-)
-def test_the_real_file_means_the_same_in_other_forms(
-    form: Callable[[list[RealRow]], bytes], options: FileOptions, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_real_file_means_the_same_in_other_forms(form: Form, tmp_path: Path) -> None:
     """Order by order, return by return, line by line."""
-    with REAL.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    plan = read_plan(write(tmp_path, form(rows)), options)
+    plan = read_plan(write(tmp_path, form.write(real_rows())), FileOptions(dates=form.dates))
     original = read_plan(REAL)
 
     assert original == replace(plan, form=original.form)
+
+
+def test_what_is_written_in_six_forms_is_read_as_it_is_said(tmp_path: Path) -> None:
+    """With the options that the command prints; as many rows are read from each file."""
+    forms = list(write_forms(tmp_path / "forms", real_rows()[:30]))
+    read = [
+        read_plan(Path(path), FileOptions(dates="".join(options[1:]))) for path, *options in forms
+    ]
+
+    assert [30] * 6 == [plan.rows_read for plan in read]
+    assert 6 == len({path for path, *_ in forms}) == len({plan.form for plan in read})
 
 
 def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
