@@ -61,7 +61,9 @@ def client_key(config: Config, scopes: Sequence[str]) -> str:
 def example(config: Config, path: str) -> str:
     """Return a command that works: this machine's own client lists what it has at `path`."""
     key = shlex.quote(str(config.data_path / CLIENT_KEY))
-    return f'as a client: curl -H "Authorization: Bearer $(cat {key})" {config.console_url}{path}'
+    # Some shells look for files by the brackets of an IPv6 address.
+    url = shlex.quote(config.console_url + path)
+    return f'as a client: curl -H "Authorization: Bearer $(cat {key})" {url}'
 
 
 def running(config: Config) -> Running:

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from app.config import Config
 from app.local.instance_secrets import with_secrets
 from app.registry import load_agents
-from tests.support.instance import PAYFLOW, environment, payflow, wait_for
+from tests.support.instance import PAYFLOW, answered, environment, payflow, wait_for
 from tests.support.samples import sample_of
 from tests.support.source import ROOT
 from workflows.order import topics as order_topics
@@ -138,6 +138,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     up = json.loads((tmp_path / "demo" / "up.json").read_text())
     os.kill(up["pids"]["payment"], signal.SIGKILL)
     orders = payflow(tmp_path, "tables", "show", "order", "--limit", "5")["rows"]
+    listed = {order["order_id"] for order in answered(log)["orders"]}
     order_view = payflow(tmp_path, "order", "show", orders[0]["key"])
     trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
@@ -176,6 +177,7 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
         count for name, count in report["rows"].items() if name != "orders"
     )
     assert orders[0]["key"] == order_view["order_id"]
+    assert orders[0]["key"] in listed
     assert "payflow.order.placed.v1" == trace[0]["type"]
     assert {"orders", "payments", "orders.payment.dead"} <= set(topics)
     assert [4, 1] == [len(topics[at]["partitions"]) for at in ("orders", "orders.payment.dead")]
