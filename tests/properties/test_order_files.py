@@ -26,7 +26,7 @@ from app.local.importers.order_file import FileOptions, read_plan, read_rows
 from app.local.importers.retail_rows import Row
 
 FILES = int(os.environ.get("MUTATED_FILES", "150"))
-"""Files of each property. A damaged one has some twenty lines, of which some six are mutated."""
+"""Files of each property. A damaged one has some ten lines, three of them mutated."""
 HEADER = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
           "CustomerID", "Country")  # fmt: skip
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "windows-1252")
@@ -43,9 +43,9 @@ ALL_FORMATS = tuple(
     for date in ("%Y%m%d", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "{0}/{1}/%Y", "{0}.{1}.%Y",
                  "{0}-{1}-%Y", "{2}", "{3}", "{4}")
     for time in ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p",
-                 "%H.%M", "%H.%M.%S")
+                 "%H.%M", "%H.%M.%S", "%I.%M %p", "%I.%M%p")
 )  # fmt: skip
-NOTHING = {"", "nan", "null", "none", r"\n", "-", "n/a", "na"}
+NOTHING = {"", "nan", "-nan", "null", "none", r"\n", "-", "--", "n/a", "na", "n.a", "n.a."}
 SPICE = "0123456789,;.|\t\"'-/ :CcAé£ß\0\r\n\x1a\ufeffxX"
 """What mutations write."""
 
