@@ -55,8 +55,8 @@ def answered(log: Path) -> Any:
     (line,) = (line for line in lines if "as a client: curl " in line)
     command = line.partition("as a client: ")[2]
     if shutil.which("curl"):
-        shell = ["sh", "-c", command]
-        done = subprocess.run(shell, capture_output=True, text=True, check=True, timeout=60)
+        argv = ["sh", "-c", command]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
         return json.loads(done.stdout)
     _, _, carried, url = shlex.split(command)
     name, _, value = carried.partition(": ")

@@ -254,16 +254,16 @@ async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_
 
 
 class SlowWarehouse(Console):
-    """A console whose second SKU comes in only after the first order was placed, and some looks."""
+    """A console whose second SKU comes in only after the first order was placed, and some polls."""
 
-    looks = 0
+    polls = 0
 
     async def shelves(self, request: web.Request) -> web.Response:
         """Answer what has come in; note when that is all."""
         answer = msgspec.json.decode((await super().shelves(request)).body)
         paths = [path for path, _, _ in self.asked]
-        self.looks += "/orders" in paths
-        if self.looks < 3:
+        self.polls += "/orders" in paths
+        if self.polls < 3:
             answer["rows"] = [row for row in answer["rows"] if row["key"] != "22960"]
         elif "on hand" not in paths:
             self.asked.append(("on hand", {}, ""))
@@ -300,13 +300,13 @@ def test_divided_receipts_are_those_of_the_whole_file() -> None:
     orders = [at for at, ask in enumerate(plan.asks) if isinstance(ask, PlaceOrder)]
     late = {item.sku for receipt in later for item in receipt.items}
 
-    assert sorted(named(whole)) == sorted(named(first) + named(later))
+    assert sorted(items_of(whole)) == sorted(items_of(first) + items_of(later))
     assert set() == late & {sku for ask in plan.asks[: orders[FIRST_ORDERS]] for sku in needs(ask)}
-    assert 0 < len(named(first)) < len(named(whole)) / 3
+    assert 0 < len(items_of(first)) < len(items_of(whole)) / 3
     assert all(receipt.items for receipt in (*first, *later))
 
 
-def named(receipts: Sequence[Receipt]) -> list[tuple[str, str, int]]:
+def items_of(receipts: Sequence[Receipt]) -> list[tuple[str, str, int]]:
     """Return every item with the id of its receipt."""
     return [(each.receipt_id, item.sku, item.quantity) for each in receipts for item in each.items]
 
@@ -314,7 +314,7 @@ def named(receipts: Sequence[Receipt]) -> list[tuple[str, str, int]]:
 def test_nearly_every_order_of_the_file_is_in_stock() -> None:
     """Some are not, so that the demo shows how that ends; no more than eight in a hundred."""
     plan = read_plan(REAL)
-    on_hand = Counter({sku: units for _, sku, units in named(receipts_of(plan))})
+    on_hand = Counter({sku: units for _, sku, units in items_of(receipts_of(plan))})
     orders = out_of_stock = 0
     for ask in plan.asks:
         match ask:

@@ -112,18 +112,18 @@ class Player:
         if not later:
             return await self._play(plan, None, frozenset())
         receiving = asyncio.create_task(self.receive_stock(later, say))
-        awaited = frozenset(item.sku for receipt in later for item in receipt.items)
+        later_skus = frozenset(item.sku for receipt in later for item in receipt.items)
         try:
-            return await self._play(plan, receiving, awaited)
+            return await self._play(plan, receiving, later_skus)
         finally:
             receiving.cancel()
 
     async def _play(
-        self, plan: Plan, receiving: asyncio.Task[None] | None, awaited: frozenset[str]
+        self, plan: Plan, receiving: asyncio.Task[None] | None, later_skus: frozenset[str]
     ) -> LoadedFile:
         began = time.monotonic()
         for ask in plan.asks:
-            if receiving is not None and not awaited.isdisjoint(needs(ask)):
+            if receiving is not None and not later_skus.isdisjoint(needs(ask)):
                 await receiving
                 receiving = None
                 # Orders that have waited keep their distances: all at once, they would be a crowd.
