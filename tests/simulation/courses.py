@@ -15,9 +15,12 @@ from rich.progress import track
 
 from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, Kill, play
 from tests.support.simulation.course_table import COURSES
+from tests.support.simulation.dispute_play import play_disputed
+from tests.support.simulation.dispute_table import DISPUTES
 
-ALL = (*((row, None, AT_ONCE) for row in range(len(COURSES))),
-       *product(range(len(COURSES)), KILLS, GAPS_HOURS))  # fmt: skip
+ROWS = (*COURSES, *DISPUTES)
+ALL = (*((row, None, AT_ONCE) for row in range(len(ROWS))),
+       *product(range(len(ROWS)), KILLS, GAPS_HOURS))  # fmt: skip
 CHUNK, EACH = 20, 1_000
 Case = tuple[int, Kill | None, str]
 """A row, a kill, a gap."""
@@ -45,15 +48,25 @@ def failures(cases: Sequence[Case]) -> tuple[int, list[str]]:
     loop = asyncio.new_event_loop()
     wrong: list[str] = []
     for row, kill, gap in cases:
-        each = COURSES[row]
         with tempfile.TemporaryDirectory() as folder:
             try:
-                end = play(each, Path(folder), loop, kill, GAPS_HOURS[gap])
-                assert gap != AT_ONCE or each.end == end, end
+                play_row(row, Path(folder), loop, kill, gap)
             except (AssertionError, TimeoutError) as error:
-                wrong.append(f"{each.name}, {kill}, {gap}: {str(error)[:1_500]}")
+                wrong.append(f"{ROWS[row].name}, {kill}, {gap}: {str(error)[:1_500]}")
     loop.close()
     return len(cases), wrong
+
+
+def play_row(
+    row: int, folder: Path, loop: asyncio.AbstractEventLoop, kill: Kill | None, gap: str
+) -> None:
+    """Play one case; raise AssertionError where it goes wrong."""
+    each, gap_hours = ROWS[row], GAPS_HOURS[gap]
+    if row >= len(COURSES):
+        play_disputed(each, folder, loop, kill, gap_hours)
+        return
+    end = play(each, folder, loop, kill, gap_hours)
+    assert gap != AT_ONCE or each.end == end, end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="play so many, not all of them")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     options = parser.parse_args(arguments)
-    cases = [case for case in ALL if options.row in COURSES[case[0]].name]
+    cases = [case for case in ALL if options.row in ROWS[case[0]].name]
     if options.sample is not None:
         cases = sampled(cases, options.sample, options.seed)
     chunks = [cases[at : at + CHUNK] for at in range(0, len(cases), CHUNK)]

@@ -84,10 +84,7 @@ def play(
     """
     with provider_world(each, folder, loop) as world:
         place(world, each)
-        if kill is not None:
-            worker = world.worker(kill.service)
-            worker.crash_at, worker.passes = kill.at, kill.passes
-            world.provider.gap_hours = gap_hours
+        strike(world, kill, gap_hours)
         play_on(world)
         assert not world.dead, world.dead
         end = books(world, each)
@@ -103,6 +100,14 @@ def play(
         reconcile_settlement(world, each)
         assert_verified(world, each)
         return end
+
+
+def strike(world: World, kill: Kill | None, gap_hours: int) -> None:
+    """Let the kill come from now on, if there is one, and the instance be away after it."""
+    if kill is not None:
+        worker = world.worker(kill.service)
+        worker.crash_at, worker.passes = kill.at, kill.passes
+        world.provider.gap_hours = gap_hours
 
 
 def assert_verified(world: World, each: Course) -> None:

@@ -6,7 +6,7 @@ webhooks come in as messages. The customer acts as a scenario says.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from tests.support.external_systems import Console, System, listening, running, 
 from tests.support.shop import Shop
 from tests.support.simulation.world import Troubles, World
 from workflows.order.messages import ReturnLine, ReturnRequested
-from workflows.order.saga_messages import OrderCompleted
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.payment.action_messages import PaymentActionRequired
 from workflows.payment.dispute_messages import DisputeDecided, DisputeEscalated, DisputeOpened
 from workflows.payment.settlement_messages import SettlementMessage
@@ -35,6 +35,7 @@ WEBHOOK_SECONDS = 0.002
 WEBHOOKS_MAX = 500
 _DUE = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status = 'waiting' AND due_ms <= ?)"
 _NEXT = "SELECT min(due_ms) FROM (SELECT due_ms FROM refunds UNION SELECT due_ms FROM intents)"
+_STATUSES = "SELECT status FROM disputes WHERE status != 'expected' ORDER BY created_ms"
 WEBHOOK_HOURS = 72
 """How long the provider tries to send a webhook: docs.stripe.com/webhooks#automatic-retries."""
 LIST_SECONDS = 30 * 86_400
@@ -95,6 +96,8 @@ class RealProvider:
         self.notices: list[Any] = []
         self.gap_hours = 0
         """How long the instance is away after it was killed."""
+        self.once_ended: Callable[[], None] | None = None
+        """What is done at the moment at which the order has ended."""
         self.refused: list[str] = []
         """What was deleted before it was read, while the instance was away."""
         self.config = system.config
@@ -119,6 +122,10 @@ class RealProvider:
         """Return the counts and sums of the provider's own books."""
         return self._world.loop.run_until_complete(self._system.state())
 
+    def disputes(self) -> tuple[str, ...]:
+        """Return the status of each dispute, the first one first."""
+        return tuple(status for (status,) in self._books.execute(_STATUSES))
+
     async def close(self) -> None:
         """Close what was opened."""
         self._books.close()
@@ -132,6 +139,9 @@ class RealProvider:
         return self._shop
 
     async def _act(self) -> None:
+        if self.once_ended is not None and self._has_ended():
+            self.once_ended()
+            self.once_ended = None
         if self.gap_hours and any("killed" in step for step in self._world.trace):
             await self._pass_gap()
         await self._follow_clock()
@@ -148,6 +158,10 @@ class RealProvider:
                 # The provider sends it again.
                 self._console.notices.append(event)
                 break
+
+    def _has_ended(self) -> bool:
+        sagas = self._world.messages("sagas")
+        return any(isinstance(each, OrderCompleted | OrderCancelled) for each in sagas)
 
     async def _let_webhooks_come(self) -> None:
         for _ in range(WEBHOOKS_MAX):
