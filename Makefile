@@ -39,8 +39,9 @@ lint: setup  ## The same without the tests of the architecture.
 simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
 
-courses: setup  ## Every course of a payment, with kills and gaps up to a month; SAMPLE=n for a part.
-	@$(BIN)/python -m tests.simulation.courses $(if $(SAMPLE),--sample $(SAMPLE))
+courses: setup  ## Every course of a payment, with kills and gaps up to a month; SAMPLE=n, AGENTS=all.
+	@$(BIN)/python -m tests.simulation.courses $(if $(SAMPLE),--sample $(SAMPLE)) \
+	    $(if $(AGENTS),--agents $(AGENTS))
 
 security: setup  ## Requests, headers and bytes of an attacker, 5,000 of each reader, fuzzing; advisories.
 	@$(BIN)/ruff check --quiet --select S app agents tables workflows

@@ -1,4 +1,7 @@
-"""`python -m tests.simulation.courses`: every course, with every kill, and every gap after it."""
+"""`python -m tests.simulation.courses`: every course, with every kill, and every gap after it.
+
+Killed is who moves money, payment and its gateway; with `--agents all` everybody.
+"""
 
 import argparse
 import asyncio
@@ -13,17 +16,34 @@ from random import Random
 import structlog
 from rich.progress import track
 
-from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, Kill, play
+from app.registry import load_agents
+from tests.support.simulation.course_play import (
+    AT_ONCE,
+    GAPS_HOURS,
+    MONEY,
+    Kill,
+    kills_of,
+    play,
+)
 from tests.support.simulation.course_table import COURSES
 from tests.support.simulation.dispute_play import play_disputed
 from tests.support.simulation.dispute_table import DISPUTES
 
 ROWS = (*COURSES, *DISPUTES)
-ALL = (*((row, None, AT_ONCE) for row in range(len(ROWS))),
-       *product(range(len(ROWS)), KILLS, GAPS_HOURS))  # fmt: skip
 CHUNK, EACH = 20, 1_000
 Case = tuple[int, Kill | None, str]
 """A row, a kill, a gap."""
+
+
+def cases_of(kills: Sequence[Kill]) -> list[Case]:
+    """Return each row alone, and with every one of `kills` and every gap."""
+    rows = range(len(ROWS))
+    return [*((row, None, AT_ONCE) for row in rows), *product(rows, kills, GAPS_HOURS)]
+
+
+def agents_of_world() -> list[str]:
+    """Return the name of every agent that can be killed."""
+    return [name for name, agent in load_agents().items() if agent.service != "console"]
 
 
 def sampled(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
@@ -74,10 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.courses", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--row", help="a part of the name of the courses to play", default="")
+    parser.add_argument("--agents", choices=("money", "all"), default="money",
+                        help="whom to kill: payment and its gateway, or each in turn")  # fmt: skip
     parser.add_argument("--sample", type=int, metavar="N", help="play so many, not all of them")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     options = parser.parse_args(arguments)
-    cases = [case for case in ALL if options.row in ROWS[case[0]].name]
+    kills = kills_of(agents_of_world() if options.agents == "all" else MONEY)
+    cases = [case for case in cases_of(kills) if options.row in ROWS[case[0]].name]
     if options.sample is not None:
         cases = sampled(cases, options.sample, options.seed)
     chunks = [cases[at : at + CHUNK] for at in range(0, len(cases), CHUNK)]

@@ -9,18 +9,30 @@ checkpoint with every gap. `make courses` plays every kill and gap of every row.
 
 import asyncio
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from app.local.simulators.provider_cards import CARDS
-from tests.simulation.courses import ALL, sampled
-from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, Kill, place, play
+from tests.simulation.courses import agents_of_world, cases_of, play_row, sampled
+from tests.support.simulation.course_play import (
+    AT_ONCE,
+    GAPS_HOURS,
+    KILLS,
+    MONEY,
+    Kill,
+    kills_of,
+    place,
+    play,
+)
 from tests.support.simulation.course_table import COURSES
 from tests.support.simulation.provider_world import Course, provider_world
 
 STEP = 5
 """It has no factor in common with the number of kills, so that each has its turn."""
+OTHERS = [name for name in agents_of_world() if name not in MONEY]
 LATER = [name for name in GAPS_HOURS if name != AT_ONCE]
 ROWS = [pytest.param(each, number, id=each.name) for number, each in enumerate(COURSES)]
 CASES = [
@@ -90,6 +102,17 @@ def test_what_was_stored_and_not_produced_outlives_its_event(
     assert "cancelled" == play(each, tmp_path, loop, kill, GAPS_HOURS["31 days"])
 
 
+@pytest.mark.parametrize(("name", "later"), [*zip(OTHERS, cycle(LATER), strict=False)])
+def test_a_kill_of_any_other_agent_leaves_the_books_right_too(
+    name: str, later: str, tmp_path: Path, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Two of the cases of `make courses AGENTS=all`, one of them with a gap."""
+    kills = kills_of([name])
+    for gap in (AT_ONCE, later):
+        dice = Random(f"{name} {gap}")
+        play_row(dice.randrange(len(COURSES)), tmp_path / gap, loop, dice.choice(kills), gap)
+
+
 def test_every_kill_has_its_turn() -> None:
     """And every checkpoint with every gap, over the rows of `make test`."""
     later = {(k.service, k.at, gap) for _, row, gap in CASES for k in [kill_of(row, gap)]}
@@ -100,13 +123,15 @@ def test_every_kill_has_its_turn() -> None:
 
 def test_a_sample_has_every_course_kill_and_gap() -> None:
     """And each play once; another seed plays others."""
-    sample = sampled(ALL, 500, seed=1)
+    for names, most in ((MONEY, 500), (agents_of_world(), 1_000)):
+        every = cases_of(kills_of(names))
+        sample = sampled(every, most, seed=1)
 
-    assert 500 == len(sample) == len(set(sample))
-    assert [set(parts) for parts in zip(*ALL, strict=True)] == [
-        set(parts) for parts in zip(*sample, strict=True)
-    ]
-    assert sample != sampled(ALL, 500, seed=2)
+        assert most == len(sample) == len(set(sample))
+        assert [set(parts) for parts in zip(*every, strict=True)] == [
+            set(parts) for parts in zip(*sample, strict=True)
+        ]
+        assert sample != sampled(every, most, seed=2)
 
 
 def test_every_card_has_a_course() -> None:

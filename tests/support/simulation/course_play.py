@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,12 +53,21 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
 
 PASSES = 3
 """A charge, then a capture or a refund, and what comes of it."""
-KILLS = [
-    Kill(service=name, at=at, passes=passes)
-    for passes in range(PASSES)
-    for name in ("payment", "provider")
-    for at in dict.fromkeys(CHECKPOINTS)
-]
+
+
+def kills_of(names: Sequence[str]) -> list[Kill]:
+    """Return every kill of the agents `names`."""
+    return [
+        Kill(service=name, at=at, passes=passes)
+        for passes in range(PASSES)
+        for name in names
+        for at in dict.fromkeys(CHECKPOINTS)
+    ]
+
+
+MONEY = ("payment", "provider")
+"""The agents that ask for money to be moved."""
+KILLS = kills_of(MONEY)
 GAPS_HOURS = {"at once": 0, "25 hours": 25, "8 days": 192, "31 days": 744, "32 days": 768}
 """How long the instance is away after a kill: keys, webhooks, holds, and the topics themselves."""
 AT_ONCE = "at once"
