@@ -78,6 +78,19 @@ def _by_currency(verdict: Verdict, settlement: Settlement) -> dict[str, object]:
     }
 
 
+NOTHING_LISTED = CurrencySums(
+    fees_at_provider_minor=0,
+    fees_in_ledger_minor=0,
+    paid_out_minor=0,
+    at_bank_minor=0,
+    in_transit_minor=0,
+    in_balance_minor=0,
+    not_ours_minor=0,
+    disputes_minor=0,
+)
+"""Of a currency that the provider's balance does not have: all that was charged is missing."""
+
+
 def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums]) -> dict[str, int]:
     """Return by currency what of the money taken is neither refunded, fee, paid out nor held.
 
@@ -93,7 +106,8 @@ def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums])
         - sums.at_bank_minor
         - sums.in_transit_minor
         - sums.in_balance_minor
-        for currency, sums in settlement.items()
+        for currency in charged.keys() | settlement.keys()
+        for sums in [settlement.get(currency, NOTHING_LISTED)]
     }
 
 

@@ -195,6 +195,7 @@ def test_all_money_is_somewhere_by_currency() -> None:
         pytest.param(
             {"refunded_by_currency": {"GBP": 201}}, {}, "not reconciled: -0.01 GBP", id="an amount"
         ),
+        pytest.param({}, {"totals": {}}, "not reconciled: ", id="an empty balance"),
     ],
 )
 def test_a_demo_fails_where_anything_does_not_add_up(

@@ -31,6 +31,7 @@ HELD = ChargeAuthorized(
     currency="GBP",
     capture_before_ms=START_MS + 10**9,
 )
+HELD_WHOLE = replace(HELD, amount_minor=1_000)
 TAKEN_SHORT = ChargeCaptured(transaction_id="o1", payment_id="pi", amount_minor=999, currency="GBP")
 OF_BEFORE = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000)
 
@@ -92,7 +93,7 @@ def test_an_answer_that_names_no_currency_is_believed(answer: ChargeSucceeded) -
         pytest.param(
             [
                 LATER,
-                replace(HELD, amount_minor=1_000),
+                HELD_WHOLE,
                 ShipmentCreated(order_id="o1", shipment_id="s1"),
                 TAKEN_SHORT,
             ],
@@ -107,6 +108,15 @@ def test_it_is_a_case_while_it_holds_the_order(story: list[Message], why: str) -
 
     assert bool(why) == len(cases)
     assert all("mismatch" == each.kind and why in each.why for each in cases)
+
+
+def test_its_case_says_whether_items_leave_all_the_same() -> None:
+    """They do where the right amount was held before, and another was taken."""
+    [held] = open_cases(after(payment, LATER, HELD)[0])
+    [short] = open_cases(after(payment, LATER, HELD_WHOLE, TAKEN_SHORT)[0])
+
+    assert "nothing leaves" in held.otherwise
+    assert "the items leave" in short.otherwise
 
 
 def test_the_live_page_and_the_terminal_count_it() -> None:

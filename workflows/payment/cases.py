@@ -69,11 +69,14 @@ REFUND_NOW = Decision(
     effect="It goes back now; a bank that is not content may take the whole amount besides.",
     is_loss=True,
 )
+STAYS = "nothing leaves; at its deadline the order is cancelled and all of it goes back"
+LEAVES = "the items leave, since the amount was held before; the order counts as paid with this one"
+"""Of another amount: what happens without a decision."""
 MISMATCH_DECISIONS = (
     Decision(
         name="cancel",
         title="Cancel the order",
-        effect="Nothing leaves, and the customer gets back what was taken or held, all of it.",
+        effect="What has not left stays, and what was taken or held goes back, all of it.",
     ),
 )
 
@@ -166,7 +169,7 @@ def _mismatches(state: Payment) -> Iterator[OpenCase]:
         currency=bill.currency,
         why=f"the provider {verb} {amount}, which is not what was asked for",
         since_ms=bill.asked_at_ms,
-        otherwise="nothing leaves; at its deadline the order is cancelled and all of it goes back",
+        otherwise=LEAVES if held.authorized_emitted else STAYS,
         path="cancel",
         role="operator",
         decisions=MISMATCH_DECISIONS,
