@@ -22,8 +22,9 @@ import msgspec
 import psutil
 
 from app.config import Config
-from app.local.instance_folder import approver, client_key
+from app.local.instance_folder import approver, client_key, worker_url
 from app.local.supervisor import Supervisor
+from bench import SCOPES
 from bench.attacks import ATTACKS, Attack, Attacker, place_large_orders
 
 IDLE_SECONDS = 15.0
@@ -31,7 +32,7 @@ IDLE_SECONDS = 15.0
 ASK_SECONDS = 0.1
 ANSWER_SECONDS_MAX, SIGN_IN_SECONDS_MAX = 1.0, 2.0
 GROWTH, MORE_BYTES = 1.5, 100 << 20
-NAME, SCOPES = "bench", ("orders:write", "orders:read", "returns", "stock")
+NAME = "bench"
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +132,9 @@ async def measure(folder: Path, seconds: float) -> list[Damage]:
 
 
 def _urls(instance: Supervisor) -> dict[str, str]:
-    run = instance.config.data_path / "run"
-    urls = {path.stem: path.read_text() for path in sorted(run.glob("*.url"))}
-    return {**urls, "api": instance.config.console_url}
+    config = instance.config
+    urls = {name: worker_url(config, name, each.pid) for name, each in instance.children.items()}
+    return {name: url for name, url in urls.items() if url} | {"api": config.console_url}
 
 
 async def _damage(attack: Attack, attacker: Attacker, watch: Watch, who: tuple[str, str]) -> Damage:

@@ -21,17 +21,18 @@ import psutil
 from playwright.async_api import async_playwright
 
 from app.chaos.load import Load
+from app.chaos.probe import read_totals
 from app.config import Config
-from app.local.instance_folder import client_key
+from app.local.instance_folder import client_key, worker_url
 from app.local.supervisor import Supervisor
 from app.operations.search.consumer_groups import groups
+from bench import SCOPES
 
 NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is not a worker. The console serves the tabs: its own time is emitted apart."""
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
 REST_SECONDS = 8.0
-SCOPES = ("orders:write", "orders:read", "returns", "stock")
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,14 +65,11 @@ async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
 
 
 async def _events(instance: Supervisor) -> float:
-    total = 0
+    config, workers = instance.config, instance.children.items()
+    urls = [worker_url(config, name, each.pid) for name, each in workers if name not in NOT_WORKERS]
     async with aiohttp.ClientSession() as session:
-        for path in sorted((instance.config.data_path / "run").glob("*.url")):
-            if path.name.rpartition("-")[0] in NOT_WORKERS:
-                continue
-            async with session.get(f"{path.read_text()}/totals") as answer:
-                total += (await answer.json())["events"]
-    return float(total)
+        totals = [await read_totals(session, config, url) for url in urls]
+    return float(sum(each.events for each in totals))
 
 
 def _cpu(pids: Sequence[int]) -> float:

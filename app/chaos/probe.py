@@ -9,6 +9,7 @@ import msgspec
 
 from app.chaos.cause import NotMoving
 from app.chaos.instance import Site
+from app.config import Config
 from app.wire.signing import read_headers
 
 POLL_SECONDS = 0.25
@@ -20,6 +21,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     duplicates: int = 0
     redelivered: int = 0
+
+
+async def read_totals(session: aiohttp.ClientSession, config: Config, url: str) -> Totals:
+    """Return the counts of the worker at `url`. Raises ClientError, TimeoutError, DecodeError."""
+    headers = read_headers(config, "/totals")
+    async with session.get(f"{url}/totals", headers=headers) as answer:
+        answer.raise_for_status()
+        return msgspec.json.decode(await answer.read(), type=Totals)
 
 
 class Probe:
@@ -39,9 +48,7 @@ class Probe:
 
     async def _ask(self, session: aiohttp.ClientSession, service: str, pid: int, url: str) -> None:
         try:
-            headers = read_headers(self._site.supervisor.config, "/totals")
-            async with session.get(f"{url}/totals", headers=headers) as answer:
-                totals = msgspec.json.decode(await answer.read(), type=Totals)
+            totals = await read_totals(session, self._site.supervisor.config, url)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
             # A fault is in force: the last answer is used.
             return
