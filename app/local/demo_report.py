@@ -78,19 +78,6 @@ def _by_currency(verdict: Verdict, settlement: Settlement) -> dict[str, object]:
     }
 
 
-NOTHING_LISTED = CurrencySums(
-    fees_at_provider_minor=0,
-    fees_in_ledger_minor=0,
-    paid_out_minor=0,
-    at_bank_minor=0,
-    in_transit_minor=0,
-    in_balance_minor=0,
-    not_ours_minor=0,
-    disputes_minor=0,
-)
-"""Of a currency that the provider's balance does not have: all that was charged is missing."""
-
-
 def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums]) -> dict[str, int]:
     """Return by currency what of the money taken is neither refunded, fee, paid out nor held.
 
@@ -101,14 +88,17 @@ def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums])
     return {
         currency: charged.get(currency, 0)
         - refunded.get(currency, 0)
-        + sums.disputes_minor
-        - sums.fees_in_ledger_minor
-        - sums.at_bank_minor
-        - sums.in_transit_minor
-        - sums.in_balance_minor
+        - _accounted_minor(settlement.get(currency))
         for currency in charged.keys() | settlement.keys()
-        for sums in [settlement.get(currency, NOTHING_LISTED)]
     }
+
+
+def _accounted_minor(sums: CurrencySums | None) -> int:
+    """Return where money of a currency is; None: the provider's balance does not have it."""
+    if sums is None:
+        return 0
+    places = (sums.fees_in_ledger_minor, sums.at_bank_minor, sums.in_transit_minor)
+    return sum(places) + sums.in_balance_minor - sums.disputes_minor
 
 
 def objection(report: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import Module, modules, nodes
+from tests.support.source import Module, bound_names, modules, nodes
 
 PARTICIPLES = frozenset({
     "asked", "begun", "chosen", "drawn", "found", "given", "gone", "heard", "kept", "known", "made",
@@ -14,30 +14,6 @@ PARTICIPLES = frozenset({
 })  # fmt: skip
 """Whole names, without leading underscores: `found_refunds` says what was found."""
 SOURCES = ("app", "agents", "tables", "workflows", "tests", "bench")
-
-
-def bindings(module: Module) -> Iterator[tuple[str, int]]:
-    """Yield each name that `module` binds, and its line.
-
-    A name that is imported as it is, such as `given` of hypothesis, is somebody else's.
-    """
-    for part in module.path.with_suffix("").parts:
-        yield part, 1
-    fields = set(class_fields(module))
-    for node in nodes(module):
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
-                yield name, node.lineno
-            case ast.Name(id=name, ctx=ast.Store()) if id(node) not in fields:
-                yield name, node.lineno
-            case ast.alias(asname=str(name)) | ast.ExceptHandler(name=str(name)):
-                yield name, node.lineno
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name, node.lineno
-            case ast.MatchMapping(rest=str(name)):
-                yield name, node.lineno
-            case _:
-                pass
 
 
 def class_fields(module: Module) -> Iterator[int]:
@@ -57,11 +33,13 @@ def class_fields(module: Module) -> Iterator[int]:
 
 
 def participles(module: Module) -> list[str]:
-    """Return where `module` binds a participle."""
+    """Return where `module` binds a participle, fields and attributes aside."""
+    fields = set(class_fields(module))
     return [
         f"{module.path}:{line} {name}"
-        for name, line in bindings(module)
+        for name, line, node in bound_names(module)
         if name.lstrip("_") in PARTICIPLES
+        if id(node) not in fields and not isinstance(node, ast.Attribute)
     ]
 
 

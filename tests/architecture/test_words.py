@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import ROOT, Module, modules, nodes
+from tests.support.source import ROOT, Module, bound_names, modules, nodes
 
 REFUSED_NAMES = {
     "room": "agent", "rooms": "agents", "house": "app, registry", "hears": "consumes",
@@ -135,25 +135,6 @@ def modules_of(package: str) -> Iterator[Module]:
     return (module for module in modules(package) if module.path != OWN)
 
 
-def names(module: Module) -> Iterator[tuple[str, int]]:
-    """Yield every name that `module` gives, and its line."""
-    for part in module.path.with_suffix("").parts:
-        yield part, 1
-    for node in nodes(module):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name, node.lineno
-        elif isinstance(node, ast.arg):
-            yield node.arg, node.lineno
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id, node.lineno
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.attr, node.lineno
-        elif isinstance(node, ast.alias) and node.asname:
-            yield node.asname, node.lineno
-        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name, node.lineno
-
-
 def texts(module: Module) -> Iterator[tuple[str, int]]:
     """Yield comments, and strings that are sentences: what has no blank is a name, not prose."""
     ids = {
@@ -195,7 +176,7 @@ def test_names_are_the_words_of_the_field(package: str) -> None:
     refused = [
         f"{module.path}:{line} {name}: {instead}"
         for module in modules_of(package)
-        for name, line in names(module)
+        for name, line, _ in bound_names(module)
         for instead in refused_parts(module, name)
     ]
 

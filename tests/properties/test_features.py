@@ -71,20 +71,25 @@ def by_definition(past: list[Made], payment: Made) -> dict[str, float]:
     return figures
 
 
+def _counted(counter: Counter, at: int, payment: Made) -> dict[str, float]:
+    """Count the payment of that number; return its figures."""
+    return counter.figures(
+        str(at),
+        payment.t,
+        payment.customer,
+        payment.terminal,
+        payment.amount,
+        fraud=payment.fraud,
+    )
+
+
 @settings(max_examples=200)
 @given(histories)
 def test_one_pass_is_brute_force(history: list[Made]) -> None:
     """Bit by bit, at every edge of every window, among payments of one moment as they come."""
     counter = Counter(EPOCH_MS)
     for at, payment in enumerate(history):
-        figures = counter.figures(
-            str(at),
-            payment.t,
-            payment.customer,
-            payment.terminal,
-            payment.amount,
-            fraud=payment.fraud,
-        )
+        figures = _counted(counter, at, payment)
 
         assert by_definition(history[:at], payment) == {name: figures[name] for name in HANDBOOK}
 
@@ -117,14 +122,7 @@ def test_every_figure_is_a_finite_number(history: list[Made]) -> None:
     """In the order of the model, with no gap."""
     counter = Counter(EPOCH_MS)
     for at, payment in enumerate(history):
-        figures = counter.figures(
-            str(at),
-            payment.t,
-            payment.customer,
-            payment.terminal,
-            payment.amount,
-            fraud=payment.fraud,
-        )
+        figures = _counted(counter, at, payment)
 
         assert set(FEATURES) <= set(figures)
         assert all(abs(value) < 1e9 for value in vector(figures))

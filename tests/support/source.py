@@ -48,6 +48,33 @@ def called(module: Module) -> Iterator[tuple[str, int]]:
             yield node.func.id, node.lineno
 
 
+def bound_names(module: Module) -> Iterator[tuple[str, int, ast.AST]]:
+    """Yield each name that `module` gives, its line and its node; first those of its path.
+
+    A name that is imported as it is, such as `given` of hypothesis, is somebody else's.
+    """
+    for part in module.path.with_suffix("").parts:
+        yield part, 1, module.tree
+    for node in nodes(module):
+        match node:
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.arg(arg=name)
+                | ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+                | ast.alias(asname=str(name))
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+                | ast.MatchMapping(rest=str(name))
+            ):
+                yield name, node.lineno, node
+            case _:
+                pass
+
+
 # Thirty tests ask the same of the same thousand files: each is read and walked once a process.
 
 
